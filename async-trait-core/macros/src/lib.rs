@@ -1,0 +1,1 @@
+//! Procedural macros of `async-trait-core` and `runtime-glue`. Use them through those crates.
