@@ -1,11 +1,7 @@
 //! `BoxAsync` and `LocalBoxAsync`: an `Async` on the heap behind one type, for recursion and for traits used through `dyn`.
 
 use alloc::boxed::Box;
-use core::{
-    fmt,
-    pin::Pin,
-    task::Poll,
-};
+use core::{fmt, pin::Pin, task::Poll};
 
 use crate::{Async, Context};
 

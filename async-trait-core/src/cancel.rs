@@ -102,7 +102,10 @@ impl Default for CancelFlag {
 
 impl fmt::Debug for CancelFlag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CancelFlag").field("is_cancelled", &self.is_cancelled()).field("reason", &self.reason()).finish()
+        f.debug_struct("CancelFlag")
+            .field("is_cancelled", &self.is_cancelled())
+            .field("reason", &self.reason())
+            .finish()
     }
 }
 
