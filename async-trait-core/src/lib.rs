@@ -46,6 +46,7 @@ mod boxed;
 mod cancel;
 mod context;
 mod contract;
+pub mod iter;
 mod small;
 
 pub use as_future::AsFuture;
@@ -54,4 +55,5 @@ pub use boxed::{BoxAsync, LocalBoxAsync};
 pub use cancel::{CancelFlag, Cancelled, Cause, Reason};
 pub use context::Context;
 pub use contract::{Async, CancelSafe};
+pub use iter::{AsStream, AsyncIterator, CancelSafeIterator, Items, Next, items};
 pub use small::{PollFn, YieldNow, block_on_with, pending, poll_fn, ready, yield_now};
