@@ -31,8 +31,10 @@ pub struct Context<'a> {
     flags: Option<FlagFrame<'a>>,
     values: Option<ValueFrame<'a>>,
     /// Invariant in `'a`, `!Send`, `!Sync`.
-    marker: PhantomData<(fn(&'a ()) -> &'a (), *mut ())>,
+    marker: PhantomData<Marker<'a>>,
 }
+
+type Marker<'a> = (fn(&'a ()) -> &'a (), *mut ());
 
 impl<'a> Context<'a> {
     /// A context with a waker, without cancellation and without values.

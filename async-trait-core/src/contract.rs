@@ -101,6 +101,9 @@ use crate::Context;
 ///
 /// **"type annotations needed"** with `?` in an async block: give the block's last expression a type, for example
 /// `Ok::<_, io::Error>(value)`, or name the return type in the scope macro: `scope!(|s| -> io::Result<()> { .. })`.
+/// # Safety
+/// An implementation keeps what [the contract](Async#the-contract) says of those who implement: *inert*, *quiet*, *honest*
+/// and *last touch*.
 #[must_use = "an `Async` does nothing unless it is awaited or handed to an executor"]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an `Async`",

@@ -1,1 +1,41 @@
-//! runtime-glue
+//! The hook between async code that must finish and the executors that run it.
+//!
+//! Any executor becomes the home of borrowing, parallel tasks by implementing [`Runtime`], a safe trait with one required
+//! method: take a [`Work`], run it soon. The rest of the crate is for those who have no executor, or want parts: a
+//! work-stealing [`Pool`], a [`CurrentThread`] executor, [`Sequential`] for tests, [`block_on()`], [`spawn()`] and [`run()`] from
+//! plain async code, a blocking pool, and timers.
+//!
+//! ```
+//! assert_eq!(runtime_glue::block_on(async { runtime_glue::spawn(async { 6 * 7 }).await.unwrap() }), 42);
+//! ```
+//!
+//! # Which runtime
+//! An explicit handle; else the ambient one of the [`Context`](async_trait_core::Context), which is that of the task that is
+//! being polled; else the default pool, started by its first use.
+//!
+//! # Features
+//! - `macros` (default): `#[runtime_glue::main]`, `#[runtime_glue::test]`, and those of `async-trait-core`.
+//!
+//! Read next: `runtime.rs`, then `task/mod.rs`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod block_on;
+mod blocking;
+mod current;
+mod join_handle;
+mod rescue;
+mod runtime;
+mod spawn;
+mod sync;
+#[doc(hidden)]
+pub mod task;
+mod timer;
+mod work;
+
+pub use block_on::block_on;
+pub use join_handle::{CancelOnDrop, JoinFuture, JoinHandle};
+pub use runtime::{Runtime, RuntimeHandle};
+pub use spawn::{Running, run, spawn};
+pub use task::{BlockingCx, JoinError, Panic};
+pub use timer::TimerKey;
+pub use work::{BlockingJob, Work};

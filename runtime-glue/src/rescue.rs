@@ -1,0 +1,195 @@
+//! The rescue: the executor of last resort for tasks whose runtime lets them down.
+//!
+//! A scoped task must run to its end, since its scope waits for it and its memory is borrowed. So a `Work` that is dropped (the
+//! runtime was shut down, panicked, or drops its queue) comes here. The task is asked to finish, with `Reason::Shutdown`, and
+//! stays with the rescue from then on.
+//!
+//! Each piece of work is promised a thread: an idle one, or a new one, since any of them may block for ever on another piece.
+//! Where no thread can be had, every thread that is blocked in `block_on` is woken to help.
+
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process,
+    sync::LazyLock,
+    task::Waker,
+    thread,
+    time::Duration,
+};
+
+use async_trait_core::Reason;
+
+use crate::{
+    Work,
+    sync::{Condvar, Mutex, lock},
+};
+
+/// More threads than this are not started; the rest of the work waits for one of them, or for a helper.
+const MOST_THREADS: usize = 256;
+/// An idle thread ends after this time.
+const LINGER: Duration = Duration::from_secs(2);
+
+static QUEUE: LazyLock<Queue<Work>> = LazyLock::new(Queue::new);
+static HELPERS: std::sync::Mutex<Helpers> = std::sync::Mutex::new(Helpers { next: 0, parked: Vec::new() });
+
+/// Takes over a task whose `Work` was dropped.
+pub(crate) fn adopt(work: Work) {
+    {
+        // SAFETY: a `Work` keeps its task unfinished, hence its slot valid.
+        let head = unsafe { work.header().as_ref() };
+        if head.state.is_local() {
+            // It may not run on another thread, and not be dropped.
+            eprintln!(
+                "runtime-glue: the work of a local task was dropped; aborting, since the task can neither go on nor end"
+            );
+            process::abort();
+        }
+        head.state.set_rescued();
+        head.flag.request(Reason::Shutdown);
+    }
+    push(work);
+}
+
+/// Queues a task that belongs to the rescue.
+pub(crate) fn push(work: Work) {
+    let started = QUEUE.push(work, || thread::Builder::new().name("rescue".into()).spawn(worker).is_ok());
+    if !started {
+        let helpers = std::mem::take(&mut helpers().parked);
+        for (_, waker) in helpers {
+            waker.wake();
+        }
+    }
+}
+
+/// Runs one rescued task, if there is any.
+pub(crate) fn try_run_one() -> bool {
+    match QUEUE.try_pop() {
+        Some(work) => {
+            work.run();
+            true
+        }
+        None => false,
+    }
+}
+
+fn worker() {
+    while let Some(work) = QUEUE.pop() {
+        // A panic out of `run` is that of a foreign waker after the task was complete; the panic hook has printed it.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work.run())) {
+            std::mem::forget(panic);
+        }
+    }
+}
+
+/// The threads that are about to block and can help.
+struct Helpers {
+    next: u64,
+    parked: Vec<(u64, Waker)>,
+}
+
+fn helpers() -> std::sync::MutexGuard<'static, Helpers> {
+    HELPERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// While it lives, `waker` is woken when rescued work finds no thread. Who registers calls [`try_run_one`] once more before
+/// it blocks.
+pub(crate) struct Helper(u64);
+
+impl Helper {
+    /// Offers the thread behind `waker`.
+    pub(crate) fn register(waker: Waker) -> Self {
+        let mut helpers = helpers();
+        helpers.next += 1;
+        let key = helpers.next;
+        helpers.parked.push((key, waker));
+        Self(key)
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let mut helpers = helpers();
+        let at = helpers.parked.iter().position(|(key, _)| *key == self.0);
+        let waker = at.map(|at| helpers.parked.swap_remove(at));
+        drop(helpers);
+        drop(waker);
+    }
+}
+
+/// A queue in which each item is promised a thread.
+pub(crate) struct Queue<T> {
+    inner: Mutex<Inner<T>>,
+    some: Condvar,
+}
+
+struct Inner<T> {
+    items: VecDeque<T>,
+    /// Threads that wait and that no item was promised to.
+    idle: usize,
+    /// Promises that no thread has taken up yet.
+    promised: usize,
+    threads: usize,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            inner: Mutex::new(Inner { items: VecDeque::new(), idle: 0, promised: 0, threads: 0 }),
+            some: Condvar::new(),
+        }
+    }
+
+    /// Queues an item, and promises it an idle thread or starts one. False if neither can be had.
+    pub(crate) fn push(&self, item: T, start: impl FnOnce() -> bool) -> bool {
+        let mut inner = lock(&self.inner);
+        inner.items.push_back(item);
+        if inner.idle > 0 {
+            inner.idle -= 1;
+            inner.promised += 1;
+            drop(inner);
+            self.some.notify_one();
+            return true;
+        }
+        if inner.threads == MOST_THREADS {
+            return false;
+        }
+        inner.threads += 1;
+        drop(inner);
+        let started = start();
+        if !started {
+            lock(&self.inner).threads -= 1;
+        }
+        started
+    }
+
+    pub(crate) fn try_pop(&self) -> Option<T> {
+        lock(&self.inner).items.pop_front()
+    }
+
+    /// The next item, for a thread that `push` started; `None` when it should end.
+    pub(crate) fn pop(&self) -> Option<T> {
+        let mut inner = lock(&self.inner);
+        loop {
+            if let Some(item) = inner.items.pop_front() {
+                return Some(item);
+            }
+            inner.idle += 1;
+            let mut timed_out = false;
+            while inner.promised == 0 && !timed_out {
+                let waited = self.some.wait_timeout(inner, LINGER);
+                let (guard, result) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+                inner = guard;
+                timed_out = result.timed_out();
+            }
+            if inner.promised > 0 {
+                inner.promised -= 1;
+            } else {
+                inner.idle -= 1;
+                if inner.items.is_empty() {
+                    inner.threads -= 1;
+                    return None;
+                }
+            }
+        }
+    }
+}
