@@ -223,11 +223,11 @@ fn kill_tree(child: &mut Child) {
         tree.extend(processes.iter().filter(|(_, p)| *p == parent).map(|(pid, _)| pid));
         next += 1;
     }
-    // The child last, by its handle: its id cannot be anyone else's before it is waited for.
+    // From the top, so that no shell starts the next command when one of its own has ended.
+    let _ = child.kill();
     for pid in &tree[1..] {
         let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
     }
-    let _ = child.kill();
     let _ = child.wait();
 }
 
