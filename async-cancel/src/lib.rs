@@ -1,1 +1,50 @@
-//! async-cancel
+//! Cancellation that is asked for, heard promptly, and never loses anything.
+//!
+//! One rule to remember: **a plain future is dropped, an async block is asked.** Whoever cancels sets a flag and wakes the
+//! task; the task sees it through its [`Context`](async_trait_core::Context), finishes in its own way and returns a value.
+//!
+//! | you want to | write |
+//! |---|---|
+//! | notice a request while you wait for a plain future | `rx.recv().or_cancelled().await?` ([`OrCancelled`]) |
+//! | notice it in a long computation | [`checkpoint`]`().await?`, [`is_cancelled`]`().await` |
+//! | protect a commit | [`shield`]`(commit)` |
+//! | release something whatever happens | [`bracket!`], [`finally`] |
+//! | give up after a signal | [`cancel_when`]`(signal, a)` |
+//!
+//! # Features
+//! - `macros` (default): [`bracket!`].
+//! - `std` (default): tokens; panics are held back until what is started is complete.
+//! - `time` (default): timeouts and deadlines on the ambient runtime.
+//!
+//! Without features the crate needs neither `std` nor an allocator: everything in the table above works there.
+//!
+//! Read next: `ambient.rs`, then `timeout.rs`, then `token/mod.rs`.
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+mod ambient;
+mod contain;
+mod error;
+mod finally;
+mod limit;
+mod on_cancel;
+mod or_cancelled;
+mod timeout;
+mod under;
+
+pub use ambient::{cancelled, checkpoint, checkpoint_stopping, is_cancelled, is_stopping, stopping};
+pub use async_trait_core::{CancelFlag, Cancelled, Cause, Reason};
+pub use error::Elapsed;
+pub use finally::finally;
+pub use on_cancel::on_cancel;
+pub use or_cancelled::{OrCancelled, OrElse, or_cancelled};
+pub use timeout::{Timeout, cancel_when};
+pub use under::{Under, shield};
+
+/// What to glob-import: traits without a name of their own, so that nothing is shadowed.
+pub mod prelude {
+    pub use crate::OrCancelled as _;
+}
