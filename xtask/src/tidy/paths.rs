@@ -1,10 +1,12 @@
 //! Rule `paths`: the files and folders that Markdown and comments name exist.
 //!
-//! A name is the target of a Markdown link, or a code span that looks like a path: `xtask/src/`, `main.rs`. What belongs to
-//! another project is named as a link to it, for then a reader can follow it too.
+//! A name is the target of a Markdown link, or a code span that looks like a path: `xtask/src/`, `main.rs`. One that ends in an
+//! item's name, as `xtask/src/tidy/paths.rs::check`, says that the file defines such an item. What belongs to another project is
+//! named as a link to it, for then a reader can follow it too.
 
 use std::{
     collections::BTreeSet,
+    fmt,
     path::{Component, Path, PathBuf},
 };
 
@@ -27,8 +29,17 @@ pub(super) fn check(tree: &Tree<'_>) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for file in &tree.files {
         let home = crates.iter().filter(|dir| file.path.starts_with(dir)).max_by_key(|dir| dir.iter().count());
-        for (number, name) in named(file).into_iter().filter(|(_, name)| !exists(name, &file.path, home, &known)) {
-            problems.push(file.problem(number, format!("there is no `{}`", name.text())));
+        for (number, name) in named(file) {
+            let is_there = match &name {
+                Name::Item(path, item) => tree
+                    .sources()
+                    .filter(|(file, _)| file.path.ends_with(path))
+                    .any(|(_, source)| source.lines.iter().any(|line| defines(&line.code, item))),
+                name => exists(name, &file.path, home, &known),
+            };
+            if !is_there {
+                problems.push(file.problem(number, format!("there is no `{name}`")));
+            }
         }
     }
     Ok(problems)
@@ -41,12 +52,15 @@ enum Name {
     Link(String),
     /// A code span: relative to the file, its crate or the root, or the end of a longer path.
     Span(String),
+    /// A code span that names an item behind the end of a file's path.
+    Item(String, String),
 }
 
-impl Name {
-    fn text(&self) -> &str {
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Link(text) | Self::Span(text) => text,
+            Self::Link(text) | Self::Span(text) => f.write_str(text),
+            Self::Item(path, item) => write!(f, "{path}::{item}"),
         }
     }
 }
@@ -65,7 +79,7 @@ fn named(file: &File) -> Vec<(usize, Name)> {
     };
     let mut names = Vec::new();
     for (number, line) in lines {
-        names.extend(spans(line).map(|span| (number, Name::Span(span))));
+        names.extend(spans(line).map(|span| (number, span)));
         // Links in doc comments are rustdoc's to check.
         if file.source.is_none() {
             names.extend(links(line).map(|link| (number, Name::Link(link))));
@@ -84,7 +98,7 @@ fn links(line: &str) -> impl Iterator<Item = String> {
 }
 
 /// The code spans that look like paths, `{a,b}` in them written out.
-fn spans(line: &str) -> impl Iterator<Item = String> {
+fn spans(line: &str) -> impl Iterator<Item = Name> {
     let pieces: Vec<&str> = line.split('`').collect();
     let mut spans = Vec::new();
     for i in (1..pieces.len().saturating_sub(1)).step_by(2) {
@@ -93,7 +107,7 @@ fn spans(line: &str) -> impl Iterator<Item = String> {
             !text.contains('[') && target.split(')').next().is_some_and(|target| target.contains("://"))
         });
         if !leads_out {
-            spans.extend(expand(pieces[i]).into_iter().filter(|span| looks_like_path(span)));
+            spans.extend(expand(pieces[i]).iter().filter_map(|span| name(span)));
         }
     }
     spans.into_iter()
@@ -106,6 +120,16 @@ fn expand(span: &str) -> Vec<String> {
         Some((head, (list, tail))) => list.split(',').flat_map(|one| expand(&format!("{head}{one}{tail}"))).collect(),
         None => vec![span.to_owned()],
     }
+}
+
+/// What a code span names, if it looks like a path.
+fn name(span: &str) -> Option<Name> {
+    let (path, item) =
+        span.split_once(".rs::").map_or((span, None), |(path, item)| (&span[..path.len() + 3], Some(item)));
+    looks_like_path(path).then(|| match item {
+        Some(item) => Name::Item(path.to_owned(), item.trim_end_matches(['!', '(', ')']).to_owned()),
+        None => Name::Span(path.to_owned()),
+    })
 }
 
 fn looks_like_path(span: &str) -> bool {
@@ -121,7 +145,7 @@ fn exists(name: &Name, file: &Path, home: Option<&PathBuf>, known: &BTreeSet<Pat
     let relative = |text: &str| normal(&dir.join(text)).is_some_and(|path| known.contains(&path));
     match name {
         Name::Link(target) => relative(target),
-        Name::Span(span) => {
+        Name::Span(span) | Name::Item(span, _) => {
             // The name alone means a file of the same crate; a longer path says itself where it is.
             let alone = Path::new(span).iter().count() == 1 && !span.ends_with('/');
             let within = |path: &&PathBuf| {
@@ -130,6 +154,16 @@ fn exists(name: &Name, file: &Path, home: Option<&PathBuf>, known: &BTreeSet<Pat
             relative(span) || known.iter().filter(within).any(|path| path.ends_with(span))
         }
     }
+}
+
+/// Whether a line of code defines an item of this name: the last part of `Type::method`.
+fn defines(code: &str, item: &str) -> bool {
+    const KINDS: &[&str] =
+        &["fn", "struct", "enum", "union", "trait", "const", "static", "type", "mod", "macro_rules!"];
+    let item = item.rsplit("::").next().unwrap_or(item);
+    let words: Vec<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '!').collect();
+    words.windows(2).any(|pair| KINDS.contains(&pair[0]) && pair[1] == item)
+        || words.windows(3).any(|three| three[0] == "macro_rules!" && three[2] == item)
 }
 
 /// The path without `.` and `..`; `None` if it leaves the tree.
@@ -155,7 +189,7 @@ mod tests {
 
     #[test]
     fn code_spans_that_look_like_paths_are_names() {
-        let found = |line: &str| spans(line).collect::<Vec<_>>();
+        let found = |line: &str| spans(line).map(|name| name.to_string()).collect::<Vec<_>>();
         assert_eq!(
             found("see `src/a.rs` and `b.md`, `x::y`, `a.await`, `Result/Option`, `src/op/`"),
             ["src/a.rs", "b.md", "src/op/"]
@@ -163,6 +197,14 @@ mod tests {
         assert_eq!(found("`src/{a,b}.rs`"), ["src/a.rs", "src/b.rs"]);
         assert_eq!(found("[std's `scoped.rs`](https://x/y) and [`c.rs`](src/c.rs)"), ["c.rs"]);
         assert_eq!(found("`/etc/hosts.txt` `target/x.svg` `*.rs` `.rs`"), [""; 0]);
+    }
+
+    #[test]
+    fn an_item_is_named_behind_its_file() {
+        let item = Name::Item("src/a.rs".to_owned(), "T::f".to_owned());
+        assert_eq!(spans("see `src/a.rs::T::f()`").collect::<Vec<_>>(), [item]);
+        assert!(defines("    pub(crate) unsafe fn f<T>(t: T) {", "T::f") && defines("macro_rules! m {", "m"));
+        assert!(!defines("    self.f(); // no definition", "f") && !defines("fn ff()", "f"));
     }
 
     #[test]
