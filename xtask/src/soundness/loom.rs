@@ -1,7 +1,7 @@
 //! Runs the loom models: the packages that depend on `loom`, built with `--cfg loom`.
 //!
 //! Under that cfg a crate's atomics are loom's, which work inside a model only, so just the models are run: the tests of the
-//! library with `loom` in their path, and the integration tests with `loom` in their file's name.
+//! library with `loom` or `model` in their path, and the integration tests with `loom` in their file's name.
 
 use std::{env, time::Duration};
 
@@ -15,10 +15,15 @@ use crate::{
 pub(super) fn run(workspace: &Workspace, budget: Duration) -> Result {
     let mut tally = Tally::default();
     for package in workspace.libraries().filter(|p| p.dependencies.iter().any(|d| d.name == "loom")) {
+        let name = format!("loom: {}", package.name);
+        let mut models = Tally::default();
         for selection in selections(package) {
-            let name = format!("loom: {}", package.name);
-            tally.add(cargo_test(workspace, package, &selection, budget).tests(&name)?);
+            models.add(cargo_test(workspace, package, &selection, budget).tests(&name)?);
         }
+        if models == Tally::default() {
+            models = Tally::failure(&name, "no model was run: a model has `loom` or `model` in its path");
+        }
+        tally.add(models);
     }
     if tally == Tally::default() {
         println!("no package has a loom model");
@@ -30,7 +35,7 @@ pub(super) fn run(workspace: &Workspace, budget: Duration) -> Result {
 fn selections(package: &Package) -> Vec<Vec<String>> {
     let mut selections = Vec::new();
     if package.has_library() {
-        selections.push(vec!["--lib".to_owned(), "loom".to_owned()]);
+        selections.push(["--lib", "--", "loom", "model"].map(str::to_owned).to_vec());
     }
     let tests = package.targets.iter().filter(|target| target.kind == "test" && target.name.contains("loom"));
     selections.extend(tests.map(|target| vec!["--test".to_owned(), target.name.clone()]));

@@ -33,6 +33,10 @@ pub(super) fn check(tree: &Tree<'_>) -> Result<Vec<Problem>> {
         let dir = package.dir.strip_prefix(&tree.workspace.root)?;
         let manifest = File::new(dir.join("Cargo.toml"), String::new());
         problems.extend(manifest_problems(package).into_iter().map(|what| manifest.problem(0, what)));
+        if package.targets.iter().any(|target| target.kind == "proc-macro") {
+            // The paths in it are for the crates of its users.
+            continue;
+        }
         let sources = dir.join("src");
         for (file, source) in tree.sources().filter(|(file, _)| file.path.starts_with(&sources)) {
             for (number, line) in source.numbered() {
