@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    Result, docs, features, no_std, run::Run, soundness, table, tally::Tally, test, tidy, workspace::Workspace,
+    Result, docs, features, main_job, no_std, run::Run, soundness, table, tally::Tally, test, tidy,
+    workspace::Workspace,
 };
 
 /// What the whole may take on two cores, compiling included. The last step gets what the others leave.
@@ -27,6 +28,7 @@ const STEPS: &[Step] = &[
         Ok(Tally::one(workspace && no_std::clippy(tree)?, "clippy warns"))
     }),
     ("test", "every fact and schedule in the tests holds", |workspace, _| test::task(workspace, &[])),
+    ("main-job", "the README's first command does its work", |workspace, _| main_job::task(workspace, &[])),
     ("docs", "the documentation compiles, links and runs", |workspace, _| docs::task(workspace, &[])),
     ("no-std", "the core crates need neither std nor alloc", |workspace, _| no_std::task(workspace, &[])),
     ("features", "every combination of features builds", |workspace, _| features::task(workspace, &[])),
