@@ -3,6 +3,8 @@
 //! The table says for each crate what of the workspace it may know. Manifests are held to it, and so are the paths in its
 //! sources: a unit test that needs a crate from further up belongs into `tests/`.
 
+use std::path::Path;
+
 use super::{File, Problem, Tree};
 use crate::{
     Result,
@@ -16,13 +18,16 @@ const KNOWS: &[(&str, &[&str], &[&str])] = &[
     ("async-cancel", &["async-trait-core"], &["runtime-glue"]),
     ("async-combinators", &["async-trait-core"], &["runtime-glue"]),
     ("runtime-glue", &["async-trait-core", "async-trait-macros"], &[]),
-    ("async-scope", &["async-trait-core", "async-cancel", "runtime-glue"], &["async-combinators"]),
+    ("async-scope", &["async-trait-core", "async-cancel", "runtime-glue"], &[]),
     ("async-io-uring", &["async-trait-core", "async-cancel", "runtime-glue"], &[]),
 ];
 
 /// Crates from outside that only one of ours may name.
 const PRIVATE: &[(&str, &str)] =
     &[("rustix", "async-io-uring"), ("linux-raw-sys", "async-io-uring"), ("async-task", "runtime-glue")];
+
+/// Crates that only one file may name, and that file: in it is every system call.
+const ONE_FILE: &[(&str, &str)] = &[("rustix", "async-io-uring/src/sys.rs")];
 
 /// Executors from outside: an optional feature of runtime-glue, or a dependency of tests alone.
 const EXECUTORS: &[&str] = &["tokio", "smol", "async-executor", "async-global-executor", "async-std", "async-io"];
@@ -40,14 +45,20 @@ pub(super) fn check(tree: &Tree<'_>) -> Result<Vec<Problem>> {
         let sources = dir.join("src");
         for (file, source) in tree.sources().filter(|(file, _)| file.path.starts_with(&sources)) {
             for (number, line) in source.numbered() {
-                let named = forbidden(&package.name).find(|name| names_crate(&line.code, &name.replace('-', "_")));
-                if let Some(name) = named {
-                    problems.push(file.problem(number, format!("{} must not know `{name}`", package.name)));
-                }
+                let what = line_problem(&package.name, &file.path, &line.code);
+                problems.extend(what.map(|what| file.problem(number, what)));
             }
         }
     }
     Ok(problems)
+}
+
+/// What is wrong with a line of code of a package.
+fn line_problem(package: &str, file: &Path, code: &str) -> Option<String> {
+    let named = |name: &str| names_crate(code, &name.replace('-', "_"));
+    let unknown = forbidden(package).find(|name| named(name)).map(|name| format!("{package} must not know `{name}`"));
+    let elsewhere = ONE_FILE.iter().find(|(name, only)| file != Path::new(only) && named(name));
+    unknown.or_else(|| elsewhere.map(|(name, only)| format!("only {only} names `{name}`")))
 }
 
 fn manifest_problems(package: &Package) -> Vec<String> {
@@ -80,8 +91,8 @@ fn forbidden(package: &str) -> impl Iterator<Item = &'static str> {
     let ours = KNOWS.iter().map(|(name, ..)| *name).filter(move |name| {
         row.is_some_and(|(own, always, optional)| name != own && !always.contains(name) && !optional.contains(name))
     });
-    let private = PRIVATE.iter().filter(move |(_, owner)| *owner != package).map(|(name, _)| *name);
-    ours.chain(private.collect::<Vec<_>>())
+    let private: Vec<_> = PRIVATE.iter().filter(|(_, owner)| *owner != package).map(|(name, _)| *name).collect();
+    ours.chain(private)
 }
 
 /// Whether the code has a path that begins at the crate.
@@ -132,6 +143,15 @@ mod tests {
         assert_eq!(manifest_problems(&package("runtime-glue", "tokio", Normal, false)).len(), 1);
         assert_eq!(manifest_problems(&package("async-scope", "tokio", Normal, true)).len(), 1);
         assert_eq!(manifest_problems(&package("async-scope", "rustix", Normal, false)).len(), 1);
+    }
+
+    #[test]
+    fn system_calls_are_made_in_one_file() {
+        let line = |package, file| line_problem(package, Path::new(file), "use rustix::io_uring;").is_none();
+        assert!(line("async-io-uring", "async-io-uring/src/sys.rs"));
+        assert!(
+            !line("async-io-uring", "async-io-uring/src/op/mod.rs") && !line("async-scope", "async-scope/src/lib.rs")
+        );
     }
 
     #[test]
