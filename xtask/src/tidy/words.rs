@@ -9,7 +9,8 @@ const UNFINISHED: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!
 /// Code that stands for work not done. Tests of how macros treat `todo!` may write it.
 const STUBS: &[&str] = &["todo!", "unimplemented!"];
 
-/// Code that hides something.
+/// Code that hides something. `expect` tells when there is nothing left to hide; where it cannot stand, in code that macros write
+/// into another crate, `allow` gives its reason.
 const HIDING: &[&str] = &["#[ignore", "allow(dead_code)", "allow(unused)", "allow(warnings)"];
 
 /// Folders that exist on one machine: its users' homes, and where it keeps this checkout.
@@ -26,8 +27,10 @@ pub(super) fn check(tree: &Tree<'_>) -> Result<Vec<Problem>> {
                 problems.push(file.problem(i + 1, what));
             }
         }
-        for (number, line) in file.source.iter().flat_map(|source| source.numbered()) {
-            problems.extend(left_over(file, line).map(|what| file.problem(number, what)));
+        let lines = file.source.as_ref().map_or(&[][..], |source| &source.lines);
+        for (i, line) in lines.iter().enumerate() {
+            let what = left_over(file, line).or_else(|| allowed(&lines[i..]));
+            problems.extend(what.map(|what| file.problem(i + 1, what)));
         }
     }
     Ok(problems)
@@ -46,6 +49,13 @@ fn left_over(file: &File, line: &Line) -> Option<String> {
             find(HIDING, &line.code)
                 .map(|word| format!("`{word}`: use `expect` with a reason, or delete what it hides"))
         })
+}
+
+/// An `allow` that gives no reason, on the first of these lines.
+fn allowed(lines: &[Line]) -> Option<String> {
+    let begins = lines.first().is_some_and(|line| line.code.contains("[allow("));
+    let has_reason = lines.iter().take(4).any(|line| line.code.contains("reason ="));
+    (begins && !has_reason).then(|| "`allow` without a reason: use `expect` with one".to_owned())
 }
 
 /// Whether the text has it as a word of its own: what is next to it is no letter.
@@ -98,6 +108,13 @@ mod tests {
         assert_eq!(problems("src/a.rs", "const T: &str = \"todo!\"; // the todo macro"), 0);
         assert_eq!(problems("src/a.rs", "my_todo!();"), 0);
         assert_eq!(problems("a/tests/b.rs", concat!("to", "do!(\"{}\", x);")), 0);
+    }
+
+    #[test]
+    fn an_allow_gives_its_reason() {
+        assert!(allowed(&Source::new("#[allow(clippy::a)]\nfn f() {}").lines).is_some());
+        assert!(allowed(&Source::new("#[allow(\n    clippy::a,\n    reason = \"b\"\n)]").lines).is_none());
+        assert!(allowed(&Source::new("#[expect(clippy::a)]").lines).is_none());
     }
 
     #[test]
