@@ -1,0 +1,24 @@
+//! `race_ok` of vectors.
+
+use alloc::vec::Vec;
+use core::pin::Pin;
+
+use async_trait_core::Async;
+
+use super::{failure, success};
+use crate::utils::{
+    policy::FirstSuccess,
+    set::{Outcome, VecSlots},
+};
+
+impl<T, E, A: Async<Output = Result<T, E>>> Outcome<FirstSuccess> for Vec<A> {
+    type Output = Result<T, Vec<E>>;
+
+    #[inline]
+    fn outcome(slots: Pin<&mut VecSlots<A>>, first: Option<usize>) -> Self::Output {
+        match first {
+            Some(index) => Ok(success(slots.output_at(index))),
+            None => Err(slots.map_outputs(|slot| failure(slot.output()))),
+        }
+    }
+}
