@@ -41,6 +41,7 @@ extern crate alloc;
 extern crate std;
 
 mod as_future;
+mod block;
 #[cfg(feature = "alloc")]
 mod boxed;
 mod cancel;
@@ -50,6 +51,11 @@ pub mod iter;
 mod small;
 
 pub use as_future::AsFuture;
+#[cfg(feature = "macros")]
+pub use async_trait_macros::{async_fn, plain};
+pub use block::AsyncBlock;
+#[doc(hidden)]
+pub use block::private as __private;
 #[cfg(feature = "alloc")]
 pub use boxed::{BoxAsync, LocalBoxAsync};
 pub use cancel::{CancelFlag, Cancelled, Cause, Reason};

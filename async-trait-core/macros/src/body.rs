@@ -1,0 +1,197 @@
+//! Async bodies: what becomes of `.await` and `async` in the code of a user.
+//!
+//! ```text
+//! e.await        awaited(e, { if false { break 'body loop {} } unsafe { Token::new() } }).await
+//! async { .. }   block(async { 'body: { .. } })
+//! println!(..)   see std_macros.rs
+//! ```
+//!
+//! Left alone: items, `const` blocks, `async` closures, types, and the macros that are not known. In plain closures, `.await` is left
+//! alone (rustc says what is wrong) but `async` blocks are not.
+
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
+use syn::{
+    Attribute, Block, Error, Expr, ExprAsync, ExprAwait, Item, Lifetime, PathArguments, Stmt, Type, parse_quote,
+    spanned::Spanned as _,
+    visit_mut::{self, VisitMut},
+};
+
+use crate::{
+    attributes,
+    glue::{Glue, group},
+    std_macros,
+};
+
+pub struct Rewriter<'g> {
+    pub glue: &'g Glue,
+    /// The block whose body is being visited; `None` in a closure.
+    body: Option<Body>,
+    /// Numbers labels, so that none shadows another.
+    labels: usize,
+    /// Counts rewritten awaits and blocks, so that one can see whether an expression has any.
+    rewritten: usize,
+    pub errors: Option<Error>,
+}
+
+struct Body {
+    label: Lifetime,
+    awaits: bool,
+    cancellable: bool,
+}
+
+impl<'g> Rewriter<'g> {
+    pub fn new(glue: &'g Glue) -> Self {
+        Self { glue, body: None, labels: 0, rewritten: 0, errors: None }
+    }
+
+    /// Rewrites the statements of a body. `block` keeps its braces, and with them its place and edition.
+    pub fn body(&mut self, mut block: Block, cancellable: bool) -> TokenStream {
+        if !mentions_async(block.to_token_stream()) {
+            return block.into_token_stream();
+        }
+        let span = Glue::hygienic(block.brace_token.span.open());
+        self.labels += 1;
+        let label = Lifetime::new(&format!("'body{}", self.labels), span);
+        let outer = self.body.replace(Body { label, awaits: false, cancellable });
+        self.visit_block_mut(&mut block);
+        let body = std::mem::replace(&mut self.body, outer);
+        match body {
+            Some(Body { label, awaits: true, .. }) => quote_spanned! {span=> #label: #block },
+            _ => block.into_token_stream(),
+        }
+    }
+
+    /// Whether `visit` rewrote anything, so that the result may not be shown to another macro.
+    pub fn rewrites(&mut self, visit: impl FnOnce(&mut Self)) -> bool {
+        let before = self.rewritten;
+        visit(self);
+        self.rewritten != before
+    }
+
+    pub fn error(&mut self, error: Error) {
+        match &mut self.errors {
+            Some(errors) => errors.combine(error),
+            None => self.errors = Some(error),
+        }
+    }
+
+    fn awaited(&mut self, expr: &mut ExprAwait) -> Option<TokenStream> {
+        let body = self.body.as_mut()?;
+        body.awaits = true;
+        self.rewritten += 1;
+        let (label, cancellable) = (body.label.clone(), body.cancellable);
+        let glue = self.glue;
+        let ExprAwait { base, dot_token, await_token, .. } = expr;
+
+        let first = first_span(base);
+        let last = await_token.span;
+        let (here, label) = (glue.at(last), Lifetime::new(&label.to_string(), Glue::hygienic(last)));
+        let make = glue.private(last, "Token");
+        let token = glue.unsafe_block(last, quote_spanned! {here=> #make::new() });
+        let token = group(
+            Delimiter::Brace,
+            here,
+            quote_spanned! {here=> #[allow(unreachable_code)] if false { break #label loop {} } #token },
+        );
+        let arguments = group(Delimiter::Parenthesis, here, quote_spanned! {here=> #base, #token });
+        let function = glue.private(first, if cancellable { "awaited_cancellable" } else { "awaited" });
+        let carry_on = cancellable.then(|| quote_spanned! {here=> ? });
+        Some(quote_spanned! {here=> #function #arguments #dot_token #await_token #carry_on })
+    }
+
+    fn block(&mut self, expr: ExprAsync) -> TokenStream {
+        let ExprAsync { attrs, async_token, capture, block } = expr;
+        self.rewritten += 1;
+        let user = async_token.span;
+        let body = self.body(block, false);
+        let here = self.glue.at(user);
+        let function = self.glue.private(user, "block");
+        let body = group(Delimiter::Brace, here, body);
+        let arguments = group(Delimiter::Parenthesis, here, quote_spanned! {here=> #async_token #capture #body });
+        quote_spanned! {here=> #(#attrs)* #function #arguments }
+    }
+}
+
+impl VisitMut for Rewriter<'_> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::Await(awaiting) => {
+                attributes::check(&mut awaiting.attrs, self);
+                self.visit_expr_mut(&mut awaiting.base);
+                if let Some(tokens) = self.awaited(awaiting) {
+                    *expr = Expr::Verbatim(tokens);
+                }
+            }
+            Expr::Async(block) => {
+                attributes::check(&mut block.attrs, self);
+                let block = std::mem::replace(block, parse_quote!(async {}));
+                *expr = Expr::Verbatim(self.block(block));
+            }
+            Expr::Closure(closure) => {
+                attributes::check(&mut closure.attrs, self);
+                if closure.asyncness.is_none() {
+                    let outer = self.body.take();
+                    self.visit_expr_mut(&mut closure.body);
+                    self.body = outer;
+                }
+            }
+            Expr::Repeat(repeat) => {
+                attributes::check(&mut repeat.attrs, self);
+                self.visit_expr_mut(&mut repeat.expr);
+            }
+            Expr::Const(_) => {}
+            Expr::Macro(called) => {
+                attributes::check(&mut called.attrs, self);
+                if let Some(tokens) = std_macros::rewrite(&called.mac, self) {
+                    // In parentheses, since a statement might begin here.
+                    let here = self.glue.at(called.mac.path.span());
+                    *expr = Expr::Verbatim(group(Delimiter::Parenthesis, here, tokens).into());
+                }
+            }
+            _ => visit_mut::visit_expr_mut(self, expr),
+        }
+    }
+
+    fn visit_stmt_mut(&mut self, stmt: &mut Stmt) {
+        match stmt {
+            Stmt::Item(Item::Verbatim(_) | _) => {}
+            Stmt::Macro(called) => {
+                attributes::check(&mut called.attrs, self);
+                if let Some(tokens) = std_macros::rewrite(&called.mac, self) {
+                    let attrs = &called.attrs;
+                    let tokens = quote_spanned! {self.glue.at(called.mac.path.span())=> #(#attrs)* #tokens };
+                    *stmt = Stmt::Expr(Expr::Verbatim(tokens), called.semi_token);
+                }
+            }
+            _ => visit_mut::visit_stmt_mut(self, stmt),
+        }
+    }
+
+    fn visit_attributes_mut(&mut self, attrs: &mut Vec<Attribute>) {
+        attributes::check(attrs, self);
+    }
+
+    // What is evaluated at compile time has no awaits.
+    fn visit_type_mut(&mut self, _: &mut Type) {}
+    fn visit_path_arguments_mut(&mut self, _: &mut PathArguments) {}
+    fn visit_angle_bracketed_generic_arguments_mut(&mut self, _: &mut syn::AngleBracketedGenericArguments) {}
+    fn visit_item_mut(&mut self, _: &mut Item) {}
+}
+
+fn first_span(expr: &Expr) -> Span {
+    expr.to_token_stream().into_iter().next().map_or_else(Span::mixed_site, |token| token.span())
+}
+
+/// Whether there is anything to rewrite, or an attribute to look at, in these tokens.
+pub fn mentions_async(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => is_async(&ident),
+        TokenTree::Group(group) => mentions_async(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
+fn is_async(ident: &Ident) -> bool {
+    ident == "await" || ident == "async"
+}
