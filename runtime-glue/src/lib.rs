@@ -22,6 +22,8 @@
 mod block_on;
 mod blocking;
 mod current;
+#[cfg(feature = "macros")]
+mod entry;
 mod join_handle;
 mod rescue;
 mod runtime;
@@ -32,7 +34,14 @@ pub mod task;
 mod timer;
 mod work;
 
+#[doc(hidden)]
+pub use async_trait_core as __core;
+#[cfg(feature = "macros")]
+pub use async_trait_macros::{main, test};
 pub use block_on::block_on;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub use entry::__entry_success;
 pub use join_handle::{CancelOnDrop, JoinFuture, JoinHandle};
 pub use runtime::{Runtime, RuntimeHandle};
 pub use spawn::{Running, run, spawn};

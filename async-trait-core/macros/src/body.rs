@@ -1,8 +1,8 @@
 //! Async bodies: what becomes of `.await` and `async` in the code of a user.
 //!
 //! ```text
-//! e.await        awaited(e, { if false { break 'body loop {} } unsafe { Token::new() } }).await
-//! async { .. }   block(async { 'body: { .. } })
+//! e.await        awaited(e, { if false { break '_body1 loop {} } unsafe { Token::new() } }).await
+//! async { .. }   block(async { '_body1: { .. } })
 //! println!(..)   see std_macros.rs
 //! ```
 //!
@@ -36,7 +36,6 @@ pub struct Rewriter<'g> {
 
 struct Body {
     label: Lifetime,
-    awaits: bool,
     cancellable: bool,
 }
 
@@ -47,19 +46,16 @@ impl<'g> Rewriter<'g> {
 
     /// Rewrites the statements of a body. `block` keeps its braces, and with them its place and edition.
     pub fn body(&mut self, mut block: Block, cancellable: bool) -> TokenStream {
-        if !mentions_async(block.to_token_stream()) {
-            return block.into_token_stream();
-        }
         let span = Glue::hygienic(block.brace_token.span.open());
         self.labels += 1;
-        let label = Lifetime::new(&format!("'body{}", self.labels), span);
-        let outer = self.body.replace(Body { label, awaits: false, cancellable });
-        self.visit_block_mut(&mut block);
-        let body = std::mem::replace(&mut self.body, outer);
-        match body {
-            Some(Body { label, awaits: true, .. }) => quote_spanned! {span=> #label: #block },
-            _ => block.into_token_stream(),
+        // The underscore: a body without awaits does not use it.
+        let label = Lifetime::new(&format!("'_body{}", self.labels), span);
+        if mentions_async(block.to_token_stream()) {
+            let outer = self.body.replace(Body { label: label.clone(), cancellable });
+            self.visit_block_mut(&mut block);
+            self.body = outer;
         }
+        quote_spanned! {span=> #label: #block }
     }
 
     /// Whether `visit` rewrote anything, so that the result may not be shown to another macro.
@@ -77,8 +73,7 @@ impl<'g> Rewriter<'g> {
     }
 
     fn awaited(&mut self, expr: &mut ExprAwait) -> Option<TokenStream> {
-        let body = self.body.as_mut()?;
-        body.awaits = true;
+        let body = self.body.as_ref()?;
         self.rewritten += 1;
         let (label, cancellable) = (body.label.clone(), body.cancellable);
         let glue = self.glue;

@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn without_the_word_unsafe_there_is_no_expansion() {
-        let expansion = expand(quote!([core_crate] [] async fn f() {})).to_token_stream().to_string();
+        let expansion = expand(quote!([core_crate] [] async fn f() {})).to_string();
         assert!(expansion.contains("compile_error"), "{expansion}");
     }
 }
