@@ -35,7 +35,7 @@ pub(crate) fn clippy(workspace: &Workspace) -> Result<bool> {
 }
 
 fn cargo(workspace: &Workspace, what: &str) -> Run {
-    Run::cargo([what, "--release", "--locked", "--target", TARGET, "--manifest-path", "xtask/no-std/Cargo.toml"])
+    Run::cargo([what, "--release", "--target", TARGET, "--manifest-path", "xtask/no-std/Cargo.toml"])
         .arg("--target-dir")
         .arg(target(workspace))
 }
