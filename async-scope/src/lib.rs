@@ -1,1 +1,47 @@
-//! async-scope
+//! Scopes whose tasks run in parallel, borrow from their parent, and have all ended when the scope does.
+//!
+//! ```
+//! use async_scope::scope;
+//!
+//! let text = String::from("lent, not cloned");
+//! let n = runtime_glue::block_on(scope!(|s| {
+//!     let words = s.spawn(async { text.split(' ').count() });
+//!     let bytes = s.spawn_blocking(|| text.len());
+//!     words.await.unwrap() + bytes.await.unwrap()
+//! }));
+//! assert_eq!(n, 3 + 16);
+//! ```
+//!
+//! Sound also when a future is forgotten: a scope is an [`Async`], which safe code cannot start and then walk away from.
+//!
+//! Read next: `macros.rs`, `run.rs`, `scope.rs`; then `runtime_glue`'s `task/mod.rs`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod limit;
+#[cfg(feature = "macros")]
+mod macros;
+mod options;
+mod run;
+mod scope;
+mod tree;
+
+pub use async_trait_core::{Async, BoxAsync, CancelSafe, Cancelled, Reason};
+#[cfg(feature = "macros")]
+pub use async_trait_core::{async_block, plain};
+#[cfg(feature = "macros")]
+pub use async_trait_macros::async_fn_in_scope as async_fn;
+pub use limit::{Reserve, Slot, SpawnWhenFree};
+pub use options::ScopeOptions;
+pub use runtime_glue::{BlockingCx, JoinError, JoinHandle};
+pub use scope::{Builder, Scope};
+pub use tree::TaskTree;
+
+/// The core crate, for macros: what `async_scope::async_fn` expands to names it through here.
+#[doc(hidden)]
+pub use async_trait_core as __core;
+
+/// What the macros of this crate need; no part of the public API.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::run::ScopeFuture;
+}

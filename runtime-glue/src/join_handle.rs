@@ -23,7 +23,6 @@ use crate::{
 /// # Cancellation
 /// Awaited in an async block that is asked to finish, it asks its task and waits on for what comes. In plain async code
 /// nothing is asked; dropping the future detaches.
-#[must_use = "a dropped handle detaches the result; await it, or say `drop(handle)`"]
 pub struct JoinHandle<T> {
     side: JoinSide<T>,
 }

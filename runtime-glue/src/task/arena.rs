@@ -225,7 +225,7 @@ impl Arena {
     }
 
     /// How many slots there are, for tests.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn capacity(&self) -> usize {
         self.classes.iter().map(|class| class.blocks.len() * MOST_SLOTS as usize).sum()
     }

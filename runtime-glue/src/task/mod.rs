@@ -27,6 +27,8 @@ mod arena;
 mod blocked;
 mod count;
 pub(crate) mod header;
+#[cfg(all(test, loom))]
+mod model;
 mod panics;
 mod set;
 mod state;

@@ -227,6 +227,30 @@ impl TaskSet {
         true
     }
 
+    /// As [`cancel_with`](Self::cancel_with); a panic of a waker or of the runtime waits for the end of the scope.
+    pub fn cancel_contained(&self, reason: Reason) {
+        if self.flag.request(reason) {
+            let panic = self.wake_all();
+            self.note_foreign_panic(panic);
+        }
+    }
+
+    /// As [`stop_with`](Self::stop_with); a panic of a waker or of the runtime waits for the end of the scope.
+    pub fn stop_contained(&self, reason: Reason) {
+        if self.flag.request_stop(reason) {
+            let panic = self.wake_all();
+            self.note_foreign_panic(panic);
+        }
+    }
+
+    /// Wakes the parent.
+    pub fn wake_parent(&self) {
+        let parent = self.lock().parent.take();
+        if let Some(parent) = parent {
+            parent.wake();
+        }
+    }
+
     /// Asks the background tasks to finish.
     pub fn cancel_background(&self) {
         let panic = self.each_unfinished(|header| {
@@ -246,11 +270,9 @@ impl TaskSet {
         self.cancel_for_panic();
     }
 
-    pub(crate) fn cancel_for_panic(&self) {
-        if self.flag.request(Reason::SiblingFailed) {
-            let panic = self.wake_all();
-            self.note_foreign_panic(panic);
-        }
+    /// A panic is on its way out of the scope: everything else is asked to finish.
+    pub fn cancel_for_panic(&self) {
+        self.cancel_contained(Reason::SiblingFailed);
     }
 
     /// The first panic that nobody has observed. The others are dropped: the panic hook has printed them.

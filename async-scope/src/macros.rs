@@ -1,0 +1,87 @@
+//! The scope macros. They own the scope in an outer async block and run the body in one nested inside it, so that `'scope` is
+//! an external region to the body: a task cannot borrow the body's locals (E0597), and the scope cannot escape (E0716, E0597).
+//!
+//! Macros and not functions, since a function taking `AsyncFnOnce(&'scope Scope<'scope, 'env>)` compiles, but a scope inside a
+//! spawned task then fails with "implementation of `AsyncFnOnce` is not general enough" as soon as `Send` is asked of it.
+
+/// Runs a body in a scope whose tasks may borrow everything that outlives it. The value is an `Async`: await it in an async
+/// block, or hand it to `runtime_glue::block_on`.
+///
+/// Forms: `scope!(|s| body)`, `scope!(move |s| body)`, `scope!(cancellable |s| ..)`, `scope!(|s| -> T { body })`,
+/// `scope!(OPTIONS, |s| body)`, where `OPTIONS` is a [`ScopeOptions`](crate::ScopeOptions), evaluated when the value is made.
+/// `s` is a name or `_`; it is a [`&Scope`](crate::Scope), to be passed on as one likes. The body is an async block: `.await`
+/// takes any `Async`, `return` and `?` leave the body only.
+///
+/// ```
+/// use async_scope::{JoinError, async_fn, scope};
+///
+/// struct Database { rows: Vec<u64> }
+///
+/// #[async_fn]
+/// async fn foo(db: &Database) -> Result<(u64, usize), JoinError> {
+///     scope!(|s| -> Result<(u64, usize), JoinError> {
+///         let job1 = s.spawn(async { db.rows.iter().sum() });        // a parallel task, borrows db
+///         let job2 = s.spawn_blocking(|| db.rows.len());             // borrows db on a blocking thread
+///         Ok((job1.await?, job2.await?))
+///     }).await
+/// }
+///
+/// let db = Database { rows: (0..100).collect() };
+/// assert_eq!(runtime_glue::block_on(foo(&db)).unwrap(), (4950, 100));
+/// ```
+///
+/// # Panics
+/// If the body, a release hook, or a task whose handle nobody awaited panics: the rest is asked to finish and awaited, then
+/// the first panic goes on.
+///
+/// # Cancellation
+/// Asked to finish, the scope asks its body and all its tasks, and completes when they have. It is never dropped.
+#[macro_export]
+macro_rules! scope {
+    ($($tokens:tt)+) => { $crate::__scope!(@parse [scope] [] $($tokens)+) };
+}
+
+/// Takes a scope macro's arguments apart and puts the async blocks together.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __scope {
+    // -- the head: [kind] [options] modifiers |s| body
+    (@parse [$($kind:tt)+] [$($options:tt)*] |$s:tt| $($body:tt)+) => {
+        $crate::__scope!(@body [$($kind)+] [$($options)*] [] [] $s $($body)+)
+    };
+    (@parse [$($kind:tt)+] [$($options:tt)*] move |$s:tt| $($body:tt)+) => {
+        $crate::__scope!(@body [$($kind)+] [$($options)*] [move] [move] $s $($body)+)
+    };
+    (@parse [$($kind:tt)+] [$($options:tt)*] cancellable |$s:tt| $($body:tt)+) => {
+        $crate::__scope!(@body [$($kind)+] [$($options)*] [] [cancellable] $s $($body)+)
+    };
+    (@parse [$($kind:tt)+] [$($options:tt)*] move cancellable |$s:tt| $($body:tt)+) => {
+        $crate::__scope!(@body [$($kind)+] [$($options)*] [move] [move cancellable] $s $($body)+)
+    };
+    (@parse [$($kind:tt)+] [] $options:expr, $($rest:tt)+) => {
+        $crate::__scope!(@parse [$($kind)+] [$options] $($rest)+)
+    };
+
+    // -- the body, with the way its block captures in both levels
+    (@body [$($kind:tt)+] [] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
+        $crate::__scope!(@block [$($kind)+] [$crate::ScopeOptions::new()] [$($outer)*] [$($inner)*] $s $($body)+)
+    };
+    (@body [$($kind:tt)+] [$options:expr] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
+        // Evaluated now, and moved into the block.
+        match $options {
+            options => $crate::__scope!(@block [$($kind)+] [options] [$($outer)*] [$($inner)*] $s $($body)+)
+        }
+    };
+
+    (@block [scope] [$options:expr] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
+        $crate::__core::async_block! { $($outer)*
+            // SAFETY: the scope is pinned in this block's frame, before its future; the future is made once, below.
+            let scope = unsafe { $crate::Scope::new($options) };
+            let handle = &scope;
+            let $s = handle;
+            let body = $crate::__core::async_block! { $($inner)* $($body)+ };
+            // SAFETY: as above; only the body was given the scope.
+            unsafe { $crate::__private::ScopeFuture::new(handle, body) }.await
+        }
+    };
+}

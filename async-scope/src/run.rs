@@ -1,0 +1,343 @@
+//! `ScopeFuture`: runs a scope's body, waits for its tasks, runs its hooks, releases what it owns. Here the contract's
+//! *completed* and *quiet* are kept for every scope.
+//!
+//! ```text
+//! Fresh -> Body -> Tasks -> (Hook -> Tasks)* -> Release* -> Done
+//!           ^^^^ a panic anywhere is kept, cancels the scope, and goes on when it is Done
+//! ```
+//!
+//! Foreign code (the body, hooks, wakers, destructors) runs only inside `catch_unwind`: no panic leaves before the scope is
+//! quiet. Where there is nobody left to wake us (the waker cannot be cloned, or this future is dropped with live tasks, a
+//! breach of *completed*), `finish_here` blocks the thread until the scope is quiet.
+
+use std::{
+    any::Any,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    process,
+    sync::{Arc, atomic::Ordering},
+    task::{Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::{Duration, Instant},
+};
+
+use async_trait_core::{Async, BoxAsync, Context};
+use pin_project_lite::pin_project;
+use runtime_glue::{Runtime as _, RuntimeHandle, TimerKey, task::Alive};
+
+use crate::Scope;
+
+type Payload = Box<dyn Any + Send>;
+
+/// How long `finish_here` waits for tasks that make no progress because their only thread is the blocked one.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pin_project! {
+    /// The computation of a scope with body `B`. Made by the scope macros only.
+    #[doc(hidden)]
+    #[must_use = "an `Async` does nothing unless it is awaited or handed to an executor"]
+    pub struct ScopeFuture<'s, B>
+    where
+        B: Async,
+    {
+        scope: &'s Scope<'s>,
+        #[pin]
+        body: Option<B>,
+        run: Run<B::Output>,
+    }
+
+    impl<B> PinnedDrop for ScopeFuture<'_, B>
+    where
+        B: Async,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            if !matches!(this.run.phase, Phase::Fresh | Phase::Done) {
+                this.finish_here();
+            }
+        }
+    }
+}
+
+/// What is not pinned.
+struct Run<T> {
+    phase: Phase,
+    output: Option<T>,
+    panic: Option<Payload>,
+    alarm: Option<Alarm>,
+}
+
+enum Phase {
+    Fresh,
+    Body,
+    Tasks,
+    Hook(BoxAsync<'static, ()>),
+    Release(BoxAsync<'static, ()>),
+    Done,
+}
+
+impl<'s, B: Async> ScopeFuture<'s, B> {
+    /// # Safety
+    /// `scope` lies pinned in the frame that also holds this future, is not used by another one, and `&'s Scope` was given only
+    /// to `body`. Only the macros of this crate call it.
+    pub unsafe fn new(scope: &'s Scope<'s>, body: B) -> Self {
+        Self { scope, body: Some(body), run: Run { phase: Phase::Fresh, output: None, panic: None, alarm: None } }
+    }
+
+    /// One round: as far as it goes without waiting. `Ready` when the scope is quiet. A panic of foreign code unwinds out of
+    /// here with the phase as it was; `step_contained` goes on.
+    fn step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let scope: &'s Scope<'s> = this.scope;
+        let tasks = &scope.tasks;
+        if let Phase::Fresh = this.run.phase {
+            let ambient = scope.options.runtime.clone().unwrap_or_else(|| RuntimeHandle::of(cx));
+            tasks.set_runtime(ambient.clone(), ambient);
+            this.run.phase = Phase::Body;
+        }
+        if let Some(reason) = cx.cancel_reason() {
+            tasks.cancel_contained(reason);
+        } else if let Some(reason) = cx.stop_reason() {
+            tasks.stop_contained(reason);
+        }
+        tasks.register_parent(cx.waker());
+        let alarm = &mut this.run.alarm;
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| poll_deadline(scope, alarm, cx.waker()))) {
+            keep_first(&mut this.run.panic, panic);
+            // A runtime whose timers panic gets no second chance to keep the scope from ending.
+            tasks.cancel_for_panic();
+        }
+        loop {
+            match &mut this.run.phase {
+                Phase::Fresh => unreachable!("left above"),
+                Phase::Body => {
+                    let body = this.body.as_mut().as_pin_mut().expect("the body is there in its phase");
+                    let mut cx = cx.with_value(tasks.ambient());
+                    let mut cx = cx.with_cancel(tasks.flag());
+                    // SAFETY: *completed*: the body is polled until it is complete, by the polls of this future or `finish_here`.
+                    // *retired*: it is dropped below when it is.
+                    let polled = catch_unwind(AssertUnwindSafe(|| unsafe { body.poll_async(&mut cx) }));
+                    match polled {
+                        Ok(Poll::Pending) => return Poll::Pending,
+                        Ok(Poll::Ready(output)) => this.run.output = Some(output),
+                        Err(panic) => {
+                            keep_first(&mut this.run.panic, panic);
+                            tasks.cancel_for_panic();
+                        }
+                    }
+                    this.run.phase = Phase::Tasks;
+                    // Its locals, handles among them, go while the body's share still holds the scope.
+                    let dropped = catch_unwind(AssertUnwindSafe(|| this.body.set(None)));
+                    if let Err(panic) = dropped {
+                        keep_first(&mut this.run.panic, panic);
+                        tasks.cancel_for_panic();
+                    }
+                    tasks.body_done();
+                }
+                Phase::Tasks => match tasks.live() {
+                    Alive::Some => return Poll::Pending,
+                    Alive::Background => {
+                        if scope.ending.swap(true, Ordering::SeqCst) {
+                            return Poll::Pending;
+                        }
+                        tasks.cancel_background();
+                    }
+                    Alive::Finishing => {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    Alive::None => match scope.pop_hook() {
+                        Some(hook) => {
+                            scope.ending.store(false, Ordering::SeqCst);
+                            // The hook may spawn.
+                            tasks.body_again();
+                            this.run.phase = Phase::Hook(hook);
+                        }
+                        None => {
+                            if let Some(panic) = tasks.take_panic() {
+                                keep_first(&mut this.run.panic, panic);
+                            }
+                            this.run.phase = match scope.pop_owned() {
+                                None => Phase::Done,
+                                Some(release) => match catch_unwind(AssertUnwindSafe(release)) {
+                                    Ok(release) => Phase::Release(release),
+                                    Err(panic) => {
+                                        keep_first(&mut this.run.panic, panic);
+                                        continue;
+                                    }
+                                },
+                            };
+                        }
+                    },
+                },
+                Phase::Hook(hook) => {
+                    let done = poll_hook(hook, scope, cx, &mut this.run.panic);
+                    if !done {
+                        return Poll::Pending;
+                    }
+                    let Phase::Hook(hook) = mem::replace(&mut this.run.phase, Phase::Tasks) else { unreachable!() };
+                    drop_into(&mut this.run.panic, hook);
+                    tasks.body_done();
+                }
+                Phase::Release(release) => {
+                    let done = poll_hook(release, scope, cx, &mut this.run.panic);
+                    if !done {
+                        return Poll::Pending;
+                    }
+                    let Phase::Release(release) = mem::replace(&mut this.run.phase, Phase::Tasks) else {
+                        unreachable!()
+                    };
+                    drop_into(&mut this.run.panic, release);
+                }
+                Phase::Done => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// A round whose panics of foreign code are kept for the end. `None` if this poll's waker cannot be relied on.
+    fn step_contained(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        match catch_unwind(AssertUnwindSafe(|| self.as_mut().step(cx))) {
+            Ok(poll) => Some(poll),
+            Err(panic) => {
+                let this = self.project();
+                keep_first(&mut this.run.panic, panic);
+                if let Phase::Fresh = this.run.phase {
+                    // There is no runtime, and nothing was started.
+                    this.run.phase = Phase::Done;
+                    return Some(Poll::Ready(()));
+                }
+                this.scope.tasks.cancel_for_panic();
+                None
+            }
+        }
+    }
+
+    /// Blocks this thread until the scope is quiet.
+    fn finish_here(mut self: Pin<&mut Self>) {
+        struct Unpark(Thread);
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let scope = self.scope;
+        // What is scheduled from now on must not wait for the executor whose thread this may be.
+        scope.tasks.rescue_all();
+        let started = Instant::now();
+        loop {
+            match self.as_mut().step_contained(&mut Context::from_waker(&waker)) {
+                Some(Poll::Ready(())) => return,
+                Some(Poll::Pending) => {}
+                None => continue,
+            }
+            if started.elapsed() > PATIENCE {
+                eprintln!(
+                    "async-scope: the future of a scope was dropped while its tasks were alive, which breaks the clause \
+                     *completed* of `Async`, and they did not end within {PATIENCE:?}; aborting\n{}",
+                    scope.tree()
+                );
+                process::abort();
+            }
+            scope.tasks.rescue_all();
+            thread::park_timeout(Duration::from_millis(100));
+        }
+    }
+}
+
+// SAFETY: *inert*: nothing is spawned before the first poll, since only the body has the scope. *quiet*: `Ready`, and the
+// panic, come in phase `Done`: body, tasks, hooks and owned values are gone then, by `TaskSet::live`; until then every piece of
+// foreign code is run under `catch_unwind`. *honest*: never cancel-safe. *last touch* is `Count`'s.
+unsafe impl<B: Async> Async for ScopeFuture<'_, B> {
+    type Output = B::Output;
+
+    unsafe fn poll_async(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<B::Output> {
+        match self.as_mut().step_contained(cx) {
+            Some(Poll::Pending) => return Poll::Pending,
+            Some(Poll::Ready(())) => {}
+            None => self.as_mut().finish_here(),
+        }
+        let run = self.project().run;
+        match run.panic.take() {
+            None => Poll::Ready(run.output.take().expect("the body has returned, or panicked")),
+            Some(panic) => {
+                if let Some(output) = run.output.take() {
+                    drop_into(&mut None, output);
+                }
+                resume_unwind(panic)
+            }
+        }
+    }
+}
+
+/// Polls a hook, not asked to finish. True when it is done, or has panicked.
+fn poll_hook(
+    hook: &mut BoxAsync<'static, ()>,
+    scope: &Scope<'_>,
+    cx: &mut Context<'_>,
+    panic: &mut Option<Payload>,
+) -> bool {
+    let mut cx = cx.shielded();
+    let mut cx = cx.with_value(scope.tasks.ambient());
+    // SAFETY: *completed* and *retired*: the hook is kept in its phase and polled until this returns true.
+    let polled = catch_unwind(AssertUnwindSafe(|| unsafe { Pin::new(hook).poll_async(&mut cx) }));
+    match polled {
+        Ok(poll) => poll.is_ready(),
+        Err(payload) => {
+            keep_first(panic, payload);
+            true
+        }
+    }
+}
+
+/// A timer of the scope's runtime.
+struct Alarm {
+    at: Instant,
+    waker: Waker,
+    runtime: RuntimeHandle,
+    key: Option<TimerKey>,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.runtime.cancel_sleep(key);
+        }
+    }
+}
+
+/// Asks the scope to finish when its deadline has come; else sets the timer.
+fn poll_deadline(scope: &Scope<'_>, alarm: &mut Option<Alarm>, waker: &Waker) {
+    let Some((at, reason)) = scope.deadline() else { return };
+    if scope.is_cancelled() {
+        return;
+    }
+    let runtime = scope.runtime();
+    if runtime.now() >= at {
+        *alarm = None;
+        scope.tasks.cancel_contained(reason);
+    } else if !alarm.as_ref().is_some_and(|alarm| alarm.at == at && alarm.waker.will_wake(waker)) {
+        *alarm = None;
+        let key = Some(runtime.sleep_until(at, waker));
+        *alarm = Some(Alarm { at, waker: waker.clone(), runtime: runtime.clone(), key });
+    }
+}
+
+fn keep_first(first: &mut Option<Payload>, panic: Payload) {
+    match first {
+        None => *first = Some(panic),
+        // The panic hook has printed it.
+        Some(_) => drop_into(&mut None, panic),
+    }
+}
+
+/// Drops a value; a panic of its destructor is kept if it is the first.
+fn drop_into<T>(first: &mut Option<Payload>, value: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        match first {
+            None => *first = Some(panic),
+            // Its own destructor may panic, too.
+            Some(_) => mem::forget(panic),
+        }
+    }
+}
