@@ -105,9 +105,12 @@ fn hears_a_request_and_cleans_up() -> bool {
     outcome == (Ok(()), Err(Cancelled::from_reason(Reason::Shutdown))) && cleaned.get()
 }
 
+/// Something that holds or does not.
+type Fact = fn() -> bool;
+
 /// Whether everything went as it should, one line for each thing that did.
 fn firmware() -> bool {
-    let facts: [(&str, fn() -> bool); 3] = [
+    let facts: [(&str, Fact); 3] = [
         ("samples in borrowed buffers, joined\n", borrows_and_joins),
         ("the loser of a race was asked\n", races_and_asks_the_loser),
         ("asked to finish, cleaned up, and finished\n", hears_a_request_and_cleans_up),
