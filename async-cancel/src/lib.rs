@@ -32,7 +32,13 @@ mod finally;
 mod limit;
 mod on_cancel;
 mod or_cancelled;
+#[cfg(feature = "std")]
+mod source;
+#[cfg(feature = "std")]
+mod sync;
 mod timeout;
+#[cfg(feature = "std")]
+mod token;
 mod under;
 
 pub use ambient::{cancelled, checkpoint, checkpoint_stopping, is_cancelled, is_stopping, stopping};
@@ -42,6 +48,11 @@ pub use finally::finally;
 pub use on_cancel::on_cancel;
 pub use or_cancelled::{OrCancelled, OrElse, or_cancelled};
 pub use timeout::{Timeout, cancel_when};
+#[cfg(feature = "std")]
+pub use token::{
+    CancellationToken, DropGuard, Registration, TokenCancelled, TokenCancelledOwned, TokenStopping, TokenStoppingOwned,
+    with_token,
+};
 pub use under::{Under, shield};
 
 /// What to glob-import: traits without a name of their own, so that nothing is shadowed.

@@ -8,8 +8,6 @@ use core::{fmt, pin::Pin, task::Poll};
 use async_trait_core::{Async, Context};
 use pin_project_lite::pin_project;
 
-use crate::limit::hidden;
-
 /// Runs `a` without telling it of requests and deadlines from outside.
 ///
 /// For the part of an operation that must not be cut short: a commit, the last message of a protocol. Keep it short, or give
@@ -31,7 +29,7 @@ use crate::limit::hidden;
 /// # Cancellation
 /// It does not notice a request. It is never dropped half-way by a combinator, not even around a plain future.
 pub fn shield<A: Async>(a: A) -> Under<A> {
-    Under { child: a }
+    Under { child: a, source: Source::shield() }
 }
 
 pin_project! {
@@ -40,19 +38,50 @@ pin_project! {
     pub struct Under<A> {
         #[pin]
         child: A,
+        #[pin]
+        source: Source,
+    }
+}
+
+impl<A: Async> Under<A> {
+    #[cfg(feature = "std")]
+    pub(crate) fn token(token: crate::CancellationToken, a: A) -> Self {
+        Self { child: a, source: Source::token(token) }
+    }
+}
+
+#[cfg(feature = "std")]
+use crate::source::Source;
+
+/// Without `std` a shield is all there is.
+#[cfg(not(feature = "std"))]
+struct Source;
+
+#[cfg(not(feature = "std"))]
+impl Source {
+    const fn shield() -> Self {
+        Self
+    }
+
+    /// # Safety
+    /// As for [`Async::poll_async`] of `child`.
+    #[inline]
+    unsafe fn poll<A: Async>(self: Pin<&mut Self>, child: Pin<&mut A>, cx: &mut Context<'_>) -> Poll<A::Output> {
+        // SAFETY: passed on to the caller.
+        crate::limit::hidden(cx, |cx| unsafe { child.poll_async(cx) })
     }
 }
 
 // SAFETY: *inert*: constructing only stores. *quiet*: the child is the only thing that is started, and this returns `Ready` or unwinds
-// when it does. *honest*: never cancel-safe. *last touch*: nothing here reports to another thread.
+// only when it does, or when it is cancel-safe (`Source::poll`). *honest*: never cancel-safe. *last touch*: nothing here reports to another thread.
 unsafe impl<A: Async> Async for Under<A> {
     type Output = A::Output;
 
     #[inline]
     unsafe fn poll_async(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<A::Output> {
-        let child = self.project().child;
+        let this = self.project();
         // SAFETY: *completed* and *retired* are promised by the caller for this value, hence for the one that it owns.
-        hidden(cx, |cx| unsafe { child.poll_async(cx) })
+        unsafe { this.source.poll(this.child, cx) }
     }
 }
 

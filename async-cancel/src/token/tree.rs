@@ -1,0 +1,163 @@
+//! The shape of a tree of tokens, and how a request is pushed down through it; all of it under the tree's lock.
+//!
+//! The lock is that of the root's waiters. Pushing down is a walk in pre-order (a parent before its children, the youngest child
+//! first) that needs no stack and no recursion, since every node knows its parent and its siblings: a chain of any length and a
+//! family of any size are the same to it. Below a node that has been asked before nothing is left to do, for a node is never
+//! behind its parent.
+//!
+//! The walk raises flags and takes wakers out. They are called when the lock is released, so whoever wakes finds the request in
+//! the whole tree. Read next: `request.rs`.
+
+use core::ptr::{self, NonNull};
+
+use async_trait_core::Reason;
+
+use super::{
+    list::{Found, List},
+    node::{Left, Links, Node},
+};
+use crate::sync::MutexGuard;
+
+/// The lock of a tree.
+pub(super) struct Tree<'t> {
+    root: &'t Node,
+    /// Who waits at the root.
+    list: MutexGuard<'t, List>,
+}
+
+/// How far a request goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    Stopping,
+    Cancelled,
+}
+
+impl<'t> Tree<'t> {
+    pub(super) fn lock(root: &'t Node) -> Self {
+        debug_assert!(root.is_root());
+        Self { root, list: root.lock_waiters() }
+    }
+
+    /// The node behind a pointer of this tree, for as long as the lock is held.
+    fn at(&self, node: NonNull<Node>) -> &Node {
+        // SAFETY: the pointers that are asked for come from `Links`, or from callers who count the node: it is alive, and stays so
+        // while the lock is held, as nodes are unlinked under it before they are freed.
+        let node = unsafe { node.as_ref() };
+        debug_assert!(ptr::eq(node.root(), self.root), "a node of another tree");
+        node
+    }
+
+    fn links(&self, node: NonNull<Node>) -> &Links {
+        let links = self.at(node).links.get();
+        // SAFETY: links are touched only under the tree's lock, which `self` is, and only through shared references to their cells.
+        unsafe { &*links }
+    }
+
+    /// Makes `child`, whose root is this tree's, the youngest child of `parent`.
+    pub(super) fn link(&self, child: NonNull<Node>, parent: NonNull<Node>) {
+        let links = self.links(child);
+        let next = self.links(parent).children.replace(child.as_ptr());
+        links.parent.set(parent.as_ptr());
+        links.next.set(next);
+        if let Some(next) = NonNull::new(next) {
+            self.links(next).prev.set(child.as_ptr());
+        }
+    }
+
+    /// Takes a node that is no root out of the tree; yields its parent, which it still counts.
+    pub(super) fn unlink(&self, node: NonNull<Node>) -> NonNull<Node> {
+        let links = self.links(node);
+        let (prev, next) = (links.prev.get(), links.next.get());
+        let parent = NonNull::new(links.parent.get()).expect("only roots have no parent");
+        debug_assert!(links.children.get().is_null(), "a child counts its parent");
+        self.close(parent, prev, next);
+        parent
+    }
+
+    /// Lets a node that is no root lose one of two counts. If the other is that of an only child, the child takes its place.
+    pub(super) fn leave(&self, node: NonNull<Node>) -> Left {
+        if !self.at(node).leave_one_of_two() {
+            return Left::No;
+        }
+        // Whoever holds the other count needs this lock to let go of the node.
+        let links = self.links(node);
+        let Some(child) = NonNull::new(links.children.get()) else { return Left::Yes };
+        let below = self.links(child);
+        // A special node does something of its own, so it stays.
+        if !below.next.get().is_null() || self.at(node).is_special() {
+            return Left::Yes;
+        }
+        // The node's count on its parent becomes the child's; the child's on the node is gone with the node.
+        below.parent.set(links.parent.get());
+        below.prev.set(links.prev.get());
+        below.next.set(links.next.get());
+        let parent = NonNull::new(links.parent.get()).expect("only roots have no parent");
+        match NonNull::new(links.prev.get()) {
+            Some(prev) => self.links(prev).next.set(child.as_ptr()),
+            None => self.links(parent).children.set(child.as_ptr()),
+        }
+        if let Some(next) = NonNull::new(links.next.get()) {
+            self.links(next).prev.set(child.as_ptr());
+        }
+        Left::Spliced
+    }
+
+    /// Closes the gap between two siblings.
+    fn close(&self, parent: NonNull<Node>, prev: *mut Node, next: *mut Node) {
+        match NonNull::new(prev) {
+            Some(prev) => self.links(prev).next.set(next),
+            None => self.links(parent).children.set(next),
+        }
+        if let Some(next) = NonNull::new(next) {
+            self.links(next).prev.set(prev);
+        }
+    }
+
+    /// Asks `top` and all below it. False if it was asked before. What is found waiting is handed out.
+    ///
+    /// `top` is a node of this tree that somebody counts.
+    pub(super) fn push_down(
+        &mut self,
+        top: NonNull<Node>,
+        stage: Stage,
+        reason: Reason,
+        mut found: impl FnMut(Found),
+    ) -> bool {
+        if !self.raise(top, stage, reason) {
+            return false;
+        }
+        let mut node = top;
+        loop {
+            self.with_waiters(node, |list| match stage {
+                Stage::Stopping => list.take_stopping(&mut found),
+                Stage::Cancelled => list.take_all(&mut found),
+            });
+            let mut next = self.links(node).children.get();
+            node = loop {
+                match NonNull::new(next) {
+                    Some(below) if self.raise(below, stage, reason) => break below,
+                    Some(done) => next = self.links(done).next.get(),
+                    None if node == top => return true,
+                    None => {
+                        let links = self.links(node);
+                        next = links.next.get();
+                        node = NonNull::new(links.parent.get()).expect("`top` is above");
+                    }
+                }
+            };
+        }
+    }
+
+    fn raise(&self, node: NonNull<Node>, stage: Stage, reason: Reason) -> bool {
+        let flag = &self.at(node).flag;
+        match stage {
+            Stage::Stopping => flag.request_stop(reason),
+            Stage::Cancelled => flag.request(reason),
+        }
+    }
+
+    /// Who waits at `node`, which is of this tree and counted by somebody.
+    pub(super) fn with_waiters<R>(&mut self, node: NonNull<Node>, f: impl FnOnce(&mut List) -> R) -> R {
+        if ptr::eq(node.as_ptr(), self.root) { f(&mut self.list) } else { f(&mut self.at(node).lock_waiters()) }
+    }
+}
