@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    Result, docs, features, main_job, no_std, run::Run, soundness, table, tally::Tally, test, tidy,
+    Result, docs, examples, features, main_job, no_std, run::Run, soundness, table, tally::Tally, test, tidy,
     workspace::Workspace,
 };
 
@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
     }),
     ("test", "every fact and schedule in the tests holds", |workspace, _| test::task(workspace, &[])),
     ("main-job", "the README's first command does its work", |workspace, _| main_job::task(workspace, &[])),
+    ("examples", "the acceptance programs print what they should", |workspace, _| examples::task(workspace, &[])),
     ("docs", "the documentation compiles, links and runs", |workspace, _| docs::task(workspace, &[])),
     ("no-std", "the core crates need neither std nor alloc", |workspace, _| no_std::task(workspace, &[])),
     ("features", "every combination of features builds", |workspace, _| features::task(workspace, &[])),
