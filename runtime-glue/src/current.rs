@@ -1,33 +1,45 @@
-//! placeholder of the lead; h2 replaces this file.
-use crate::{Runtime, RuntimeHandle, Work};
-use std::sync::{LazyLock, Mutex, mpsc};
-struct P(Mutex<mpsc::Sender<Work>>);
-impl Runtime for P {
-    fn schedule(&self, work: Work) {
-        let _ = self.0.lock().unwrap().send(work);
+//! The runtime of the code that this thread polls, for plain futures, whose context cannot carry it.
+
+use std::{cell::Cell, ptr::NonNull, sync::OnceLock};
+
+use crate::{RuntimeHandle, pool};
+
+thread_local! {
+    static CURRENT: Cell<Option<NonNull<RuntimeHandle>>> = const { Cell::new(None) };
+}
+
+/// Runs `f` with `runtime` as the thread's current one.
+#[inline]
+pub(crate) fn enter<R>(runtime: &RuntimeHandle, f: impl FnOnce() -> R) -> R {
+    /// Puts the outer runtime back, also when `f` unwinds.
+    struct Outer(Option<NonNull<RuntimeHandle>>);
+
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            CURRENT.set(self.0);
+        }
+    }
+
+    let _outer = Outer(CURRENT.replace(Some(NonNull::from(runtime))));
+    f()
+}
+
+/// Calls `f` with the thread's current runtime, else with the default pool.
+pub(crate) fn with<R>(f: impl FnOnce(&RuntimeHandle) -> R) -> R {
+    match CURRENT.get() {
+        // SAFETY: the pointer is that of a reference which `enter` borrows until it has put the outer one back, and `enter`
+        // goes on running while this thread is in here.
+        Some(runtime) => f(unsafe { runtime.as_ref() }),
+        None => f(default_pool()),
     }
 }
-static POOL: LazyLock<P> = LazyLock::new(|| {
-    let (tx, rx) = mpsc::channel::<Work>();
-    let rx = std::sync::Arc::new(Mutex::new(rx));
-    for _ in 0..2 {
-        let rx = rx.clone();
-        std::thread::spawn(move || {
-            loop {
-                let w = rx.lock().unwrap().recv();
-                match w {
-                    Ok(w) => w.run(),
-                    Err(_) => return,
-                }
-            }
-        });
-    }
-    P(Mutex::new(tx))
-});
+
+/// The thread's current runtime, else the default pool.
 pub(crate) fn handle() -> RuntimeHandle {
-    RuntimeHandle::from_static(&*POOL)
+    with(Clone::clone)
 }
-pub(crate) struct Enter;
-pub(crate) fn enter(_: &RuntimeHandle) -> Enter {
-    Enter
+
+fn default_pool() -> &'static RuntimeHandle {
+    static HANDLE: OnceLock<RuntimeHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| RuntimeHandle::from_static(pool::default()))
 }

@@ -21,10 +21,13 @@
 
 mod block_on;
 mod blocking;
+mod contain;
 mod current;
 #[cfg(feature = "macros")]
 mod entry;
 mod join_handle;
+mod parker;
+mod pool;
 mod rescue;
 mod runtime;
 mod spawn;
@@ -32,6 +35,7 @@ mod sync;
 #[doc(hidden)]
 pub mod task;
 mod timer;
+mod waiting;
 mod work;
 
 #[doc(hidden)]
@@ -43,8 +47,10 @@ pub use block_on::block_on;
 #[doc(hidden)]
 pub use entry::__entry_success;
 pub use join_handle::{CancelOnDrop, JoinFuture, JoinHandle};
+pub use pool::{Pool, PoolBuilder};
 pub use runtime::{Runtime, RuntimeHandle};
 pub use spawn::{Running, run, spawn};
 pub use task::{BlockingCx, JoinError, Panic};
 pub use timer::TimerKey;
+pub use waiting::Waiting;
 pub use work::{BlockingJob, Work};

@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc, task::Waker, time::Instant};
 
 use async_trait_core::Async;
 
-use crate::{BlockingJob, JoinHandle, TimerKey, Work};
+use crate::{BlockingJob, JoinHandle, TimerKey, Waiting, Work};
 
 /// An executor, as the crates of this workspace need it.
 ///
@@ -66,6 +66,27 @@ pub trait Runtime: Send + Sync + 'static {
         Instant::now()
     }
 
+    /// Waits on the calling thread, in [`block_on`](crate::block_on()), until what it waits for is complete.
+    ///
+    /// The default sleeps between two polls. A runtime that has no thread of its own, or wants to use this one meanwhile, runs
+    /// its work here:
+    ///
+    /// ```ignore
+    /// while !waiting.poll() {
+    ///     match self.pop() {
+    ///         Some(work) => work.run(),
+    ///         None => waiting.park(), // `schedule` wakes `waiting.unparker()`
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// If it returns or panics before that, `block_on` waits on by itself.
+    fn drive(&self, waiting: &mut Waiting<'_>) {
+        while !waiting.poll() {
+            waiting.park();
+        }
+    }
+
     /// A name for reports.
     fn name(&self) -> &str {
         "unnamed runtime"
@@ -91,6 +112,10 @@ impl<R: Runtime + ?Sized> Runtime for Arc<R> {
 
     fn now(&self) -> Instant {
         (**self).now()
+    }
+
+    fn drive(&self, waiting: &mut Waiting<'_>) {
+        (**self).drive(waiting);
     }
 
     fn name(&self) -> &str {
@@ -187,6 +212,10 @@ impl Runtime for RuntimeHandle {
 
     fn now(&self) -> Instant {
         self.as_dyn().now()
+    }
+
+    fn drive(&self, waiting: &mut Waiting<'_>) {
+        self.as_dyn().drive(waiting);
     }
 
     fn name(&self) -> &str {

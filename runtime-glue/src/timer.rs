@@ -7,3 +7,9 @@ pub(crate) fn register(_: Instant, _: &Waker) -> TimerKey {
     TimerKey(())
 }
 pub(crate) fn cancel(_: TimerKey) {}
+pub(crate) fn unattended() -> Option<std::time::Duration> {
+    None
+}
+pub(crate) fn help() -> bool {
+    false
+}

@@ -40,8 +40,8 @@ impl BlockingCx<'_> {
     /// As for `new`.
     pub(crate) unsafe fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         // SAFETY: by the invariant.
-        let _current = crate::current::enter(&unsafe { Header::ambient(self.header) });
-        f()
+        let ambient = unsafe { Header::ambient(self.header) };
+        crate::current::enter(&ambient, f)
     }
 
     /// Whether the job is asked to finish.

@@ -381,14 +381,14 @@ pub(crate) unsafe fn with_context<R>(header: NonNull<Header>, f: impl FnOnce(&mu
     // SAFETY: as above.
     match unsafe { Header::set(header) } {
         Some(set) => {
-            let _current = crate::current::enter(set.ambient());
-            f(&mut cx.with_value(set.ambient()).with_cancel(set.flag()).with_cancel(&head.flag))
+            let mut cx = cx.with_value(set.ambient());
+            crate::current::enter(set.ambient(), || f(&mut cx.with_cancel(set.flag()).with_cancel(&head.flag)))
         }
         None => {
             // SAFETY: as above.
             let runtime = unsafe { Header::runtime(header) };
-            let _current = crate::current::enter(runtime);
-            f(&mut cx.with_value(runtime).with_cancel(&head.flag))
+            let mut cx = cx.with_value(runtime);
+            crate::current::enter(runtime, || f(&mut cx.with_cancel(&head.flag)))
         }
     }
 }
