@@ -1,7 +1,9 @@
-//! Every system call of the crate, and nothing else: only this file names rustix.
+//! Every system call of the crate, and nothing else: only this file, and `sys/emulate.rs`, name rustix.
 //!
 //! Descriptors that travel in SQEs are plain numbers; whoever builds an SQE holds a `BorrowedFd` for as long as the kernel
 //! may use it. Errors come back as positive `errno` numbers ([`Errno`]), for that is what completions carry, too.
+
+pub(crate) mod emulate;
 
 use std::{
     ffi::c_void,

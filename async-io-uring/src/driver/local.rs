@@ -99,21 +99,6 @@ impl LocalDriver {
         self.mailbox
     }
 
-    /// Operations that were started and not published.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.get()
-    }
-
-    /// Whether a turn has anything to do.
-    pub(crate) fn has_work(&self) -> bool {
-        let ring = self.ring.borrow();
-        ring.queued() > 0
-            || ring.has_completions()
-            || !self.mailbox.is_empty()
-            || !self.first_deferred.get().is_null()
-            || !self.wakers.borrow().is_empty()
-    }
-
     /// Takes over an operation and submits it with the next `enter`.
     ///
     /// # Safety

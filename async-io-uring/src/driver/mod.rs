@@ -1,5 +1,6 @@
 //! Drivers: who submits operations and completes them.
 
+mod fallback;
 mod local;
 mod mailbox;
 mod shared;

@@ -3,7 +3,7 @@
 
 use std::{io, sync::OnceLock, sync::mpsc, thread};
 
-use super::{Entered, LocalDriver, Mailbox, Wait};
+use super::{Entered, LocalDriver, Mailbox, Wait, fallback, ring_allowed};
 
 static SHARED: OnceLock<Result<&'static Mailbox, (io::ErrorKind, String)>> = OnceLock::new();
 
@@ -16,6 +16,9 @@ pub(crate) fn shared_mailbox() -> io::Result<&'static Mailbox> {
 }
 
 fn launch() -> io::Result<&'static Mailbox> {
+    if !ring_allowed() {
+        return fallback::launch();
+    }
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new().name("async-io-uring".into()).spawn(move || match LocalDriver::new(1024, 4096) {
         Ok(driver) => {

@@ -132,17 +132,18 @@ unsafe impl Kind for ConnectTo {
 
 /// An `iovec`.
 #[repr(C)]
-struct IoVec {
-    base: *mut u8,
-    len: usize,
+#[derive(Clone, Copy)]
+pub(crate) struct IoVec {
+    pub(crate) base: *mut u8,
+    pub(crate) len: usize,
 }
 
-/// A `msghdr`.
+/// A `msghdr`. Its name points to a whole `RawAddress`.
 #[repr(C)]
-struct MsgHdr {
-    name: *mut u8,
-    name_len: u32,
-    vectors: *mut IoVec,
+pub(crate) struct MsgHdr {
+    pub(crate) name: *mut u8,
+    pub(crate) name_len: u32,
+    pub(crate) vectors: *mut IoVec,
     count: usize,
     control: *mut u8,
     control_len: usize,
@@ -208,12 +209,12 @@ unsafe impl<const OPCODE: u8> Kind for Datagram<'_, OPCODE> {
         let message = self.message.get();
         // SAFETY: not in flight, and we hold `&mut`.
         let fields = unsafe { &mut *message };
-        let (name, len) = fields.address.as_bytes();
-        fields.header.name = name.cast_mut();
+        let (_, len) = fields.address.as_bytes();
+        fields.header.name = RawAddress::parts(&raw mut fields.address).0;
         fields.header.name_len = if OPCODE == RECVMSG { RawAddress::CAPACITY } else { len };
         fields.vector.len = length(fields.vector.len) as usize;
         fields.header.vectors = &raw mut fields.vector;
-        let header = address(message.cast_const());
+        let header = address(&raw const fields.header);
         Sqe { addr: header, len: 1, ..Sqe::new(OPCODE, self.fd.as_raw_fd()) }.op_flags(MSG_NOSIGNAL)
     }
 

@@ -144,7 +144,4 @@ pub(crate) mod errno {
     pub(crate) const ENOMEM: i32 = raw::ENOMEM as i32;
     pub(crate) const ETIME: i32 = raw::ETIME as i32;
     pub(crate) const ECANCELED: i32 = raw::ECANCELED as i32;
-    pub(crate) const EOPNOTSUPP: i32 = raw::EOPNOTSUPP as i32;
-    pub(crate) const ENOSYS: i32 = raw::ENOSYS as i32;
-    pub(crate) const EINPROGRESS: i32 = raw::EINPROGRESS as i32;
 }
