@@ -14,6 +14,6 @@ impl<A: Async, const N: usize> Outcome<Everything> for [A; N] {
 
     #[inline]
     fn outcome(slots: Pin<&mut ArraySlots<A, N>>, _: Option<usize>) -> Self::Output {
-        slots.map_outputs(|slot| slot.output())
+        slots.map(|slot| slot.output())
     }
 }

@@ -19,9 +19,9 @@ use crate::utils::{
 /// # Examples
 /// ```
 /// use async_combinators::join;
-/// use async_trait_core::{block_on_with, plain, ready};
+/// use async_trait_core::{block_on_with, ready};
 ///
-/// let both = join((ready(1), plain! { "two" }));
+/// let both = join((ready(1), async { "two" }));
 /// assert_eq!(block_on_with(both, || {}), (1, "two"));
 /// assert_eq!(block_on_with(join([ready(1), ready(2)]), || {}), [1, 2]);
 /// ```

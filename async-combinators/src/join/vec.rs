@@ -14,6 +14,6 @@ impl<A: Async> Outcome<Everything> for Vec<A> {
     type Output = Vec<A::Output>;
 
     fn outcome(slots: Pin<&mut VecSlots<A>>, _: Option<usize>) -> Vec<A::Output> {
-        slots.map_outputs(|slot| slot.output())
+        slots.map(|slot| slot.output())
     }
 }

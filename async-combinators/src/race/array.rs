@@ -6,7 +6,7 @@ use async_trait_core::Async;
 
 use crate::utils::{
     policy::First,
-    set::{ArraySlots, Outcome},
+    set::{ArraySlots, Outcome, output_at},
 };
 
 impl<A: Async, const N: usize> Outcome<First> for [A; N] {
@@ -14,6 +14,6 @@ impl<A: Async, const N: usize> Outcome<First> for [A; N] {
 
     #[inline]
     fn outcome(slots: Pin<&mut ArraySlots<A, N>>, first: Option<usize>) -> A::Output {
-        slots.output_at(first.expect("every output decides in `race`"))
+        output_at(slots, first.expect("every output decides in `race`"))
     }
 }

@@ -24,10 +24,10 @@ use crate::utils::{
 /// # Examples
 /// ```
 /// use async_combinators::race;
-/// use async_trait_core::{block_on_with, plain, yield_now};
+/// use async_trait_core::{block_on_with, yield_now};
 ///
-/// let slow = plain! { yield_now().await; "slow" };
-/// let fast = plain! { "fast" };
+/// let slow = async { yield_now().await; "slow" };
+/// let fast = async { "fast" };
 /// assert_eq!(block_on_with(race((slow, fast)), || {}), "fast");
 /// ```
 ///

@@ -7,7 +7,7 @@ use async_trait_core::Async;
 
 use crate::utils::{
     policy::First,
-    set::{Outcome, VecSlots},
+    set::{Outcome, VecSlots, output_at},
 };
 
 impl<A: Async> Outcome<First> for Vec<A> {
@@ -15,6 +15,6 @@ impl<A: Async> Outcome<First> for Vec<A> {
 
     #[inline]
     fn outcome(slots: Pin<&mut VecSlots<A>>, first: Option<usize>) -> A::Output {
-        slots.output_at(first.expect("every output decides in `race`"))
+        output_at(slots, first.expect("every output decides in `race`"))
     }
 }

@@ -7,7 +7,7 @@ use async_trait_core::Async;
 use super::{failure, success};
 use crate::utils::{
     policy::FirstSuccess,
-    set::{ArraySlots, Outcome},
+    set::{ArraySlots, Outcome, output_at},
 };
 
 impl<T, E, A: Async<Output = Result<T, E>>, const N: usize> Outcome<FirstSuccess> for [A; N] {
@@ -16,8 +16,8 @@ impl<T, E, A: Async<Output = Result<T, E>>, const N: usize> Outcome<FirstSuccess
     #[inline]
     fn outcome(slots: Pin<&mut ArraySlots<A, N>>, first: Option<usize>) -> Self::Output {
         match first {
-            Some(index) => Ok(success(slots.output_at(index))),
-            None => Err(slots.map_outputs(|slot| failure(slot.output()))),
+            Some(index) => Ok(success(output_at(slots, index))),
+            None => Err(slots.map(|slot| failure(slot.output()))),
         }
     }
 }

@@ -8,7 +8,7 @@ use async_trait_core::Async;
 use super::{failure, success};
 use crate::utils::{
     policy::FirstSuccess,
-    set::{Outcome, VecSlots},
+    set::{Outcome, VecSlots, output_at},
 };
 
 impl<T, E, A: Async<Output = Result<T, E>>> Outcome<FirstSuccess> for Vec<A> {
@@ -17,8 +17,8 @@ impl<T, E, A: Async<Output = Result<T, E>>> Outcome<FirstSuccess> for Vec<A> {
     #[inline]
     fn outcome(slots: Pin<&mut VecSlots<A>>, first: Option<usize>) -> Self::Output {
         match first {
-            Some(index) => Ok(success(slots.output_at(index))),
-            None => Err(slots.map_outputs(|slot| failure(slot.output()))),
+            Some(index) => Ok(success(output_at(slots, index))),
+            None => Err(slots.map(|slot| failure(slot.output()))),
         }
     }
 }

@@ -7,7 +7,7 @@ use async_trait_core::Async;
 use super::Selected;
 use crate::utils::{
     policy::FirstAndLate,
-    set::{ArraySlots, Outcome},
+    set::{ArraySlots, Outcome, output_at},
 };
 
 impl<A: Async, const N: usize> Outcome<FirstAndLate> for [A; N] {
@@ -16,7 +16,7 @@ impl<A: Async, const N: usize> Outcome<FirstAndLate> for [A; N] {
     #[inline]
     fn outcome(mut slots: Pin<&mut ArraySlots<A, N>>, first: Option<usize>) -> Self::Output {
         let index = first.expect("every output decides in `select`");
-        let output = slots.as_mut().output_at(index);
-        Selected { first: (index, output), late: slots.map_outputs(|slot| slot.take()) }
+        let output = output_at(slots.as_mut(), index);
+        Selected { first: (index, output), late: slots.map(|slot| slot.take()) }
     }
 }

@@ -8,7 +8,7 @@ use async_trait_core::Async;
 use super::Selected;
 use crate::utils::{
     policy::FirstAndLate,
-    set::{Outcome, VecSlots},
+    set::{Outcome, VecSlots, output_at},
 };
 
 impl<A: Async> Outcome<FirstAndLate> for Vec<A> {
@@ -17,7 +17,7 @@ impl<A: Async> Outcome<FirstAndLate> for Vec<A> {
     #[inline]
     fn outcome(mut slots: Pin<&mut VecSlots<A>>, first: Option<usize>) -> Self::Output {
         let index = first.expect("every output decides in `select`");
-        let output = slots.as_mut().output_at(index);
-        Selected { first: (index, output), late: slots.map_outputs(|slot| slot.take()) }
+        let output = output_at(slots.as_mut(), index);
+        Selected { first: (index, output), late: slots.map(|slot| slot.take()) }
     }
 }

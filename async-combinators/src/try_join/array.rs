@@ -7,7 +7,7 @@ use async_trait_core::Async;
 use super::{failure, success};
 use crate::utils::{
     policy::FirstError,
-    set::{ArraySlots, Outcome},
+    set::{ArraySlots, Outcome, output_at},
 };
 
 impl<T, E, A: Async<Output = Result<T, E>>, const N: usize> Outcome<FirstError> for [A; N] {
@@ -16,8 +16,8 @@ impl<T, E, A: Async<Output = Result<T, E>>, const N: usize> Outcome<FirstError> 
     #[inline]
     fn outcome(slots: Pin<&mut ArraySlots<A, N>>, first: Option<usize>) -> Self::Output {
         match first {
-            Some(index) => Err(failure(slots.output_at(index))),
-            None => Ok(slots.map_outputs(|slot| success(slot.output()))),
+            Some(index) => Err(failure(output_at(slots, index))),
+            None => Ok(slots.map(|slot| success(slot.output()))),
         }
     }
 }

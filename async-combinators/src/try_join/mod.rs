@@ -18,7 +18,7 @@ use crate::utils::{
 /// # Examples
 /// ```
 /// use async_combinators::try_join;
-/// use async_trait_core::{block_on_with, pending, plain, ready};
+/// use async_trait_core::{block_on_with, pending, ready};
 ///
 /// let both = try_join((ready(Ok::<_, &str>(1)), ready(Ok("two"))));
 /// assert_eq!(block_on_with(both, || {}), Ok((1, "two")));

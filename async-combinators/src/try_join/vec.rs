@@ -8,7 +8,7 @@ use async_trait_core::Async;
 use super::{failure, success};
 use crate::utils::{
     policy::FirstError,
-    set::{Outcome, VecSlots},
+    set::{Outcome, VecSlots, output_at},
 };
 
 impl<T, E, A: Async<Output = Result<T, E>>> Outcome<FirstError> for Vec<A> {
@@ -16,8 +16,8 @@ impl<T, E, A: Async<Output = Result<T, E>>> Outcome<FirstError> for Vec<A> {
 
     fn outcome(slots: Pin<&mut VecSlots<A>>, first: Option<usize>) -> Self::Output {
         match first {
-            Some(index) => Err(failure(slots.output_at(index))),
-            None => Ok(slots.map_outputs(|slot| success(slot.output()))),
+            Some(index) => Err(failure(output_at(slots, index))),
+            None => Ok(slots.map(|slot| success(slot.output()))),
         }
     }
 }

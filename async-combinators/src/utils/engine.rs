@@ -83,7 +83,7 @@ impl<W: Wakers> Engine<W> {
             live,
             first: NONE,
             flag: CancelFlag::new(),
-            panic: FirstPanic::default(),
+            panic: FirstPanic::new(),
             wakers: W::default(),
         }
     }

@@ -31,7 +31,6 @@ mod with_std {
     }
 
     /// The first panic of an operation, until it can go on.
-    #[derive(Default)]
     pub(crate) struct FirstPanic {
         payload: Option<Payload>,
     }
@@ -40,6 +39,10 @@ mod with_std {
     unsafe impl Sync for FirstPanic {}
 
     impl FirstPanic {
+        pub(crate) const fn new() -> Self {
+            Self { payload: None }
+        }
+
         /// Keeps the payload if it is the first; reports it otherwise. Does not unwind.
         #[cold]
         pub(crate) fn note(&mut self, payload: Payload) {
@@ -101,10 +104,13 @@ mod without_std {
     }
 
     /// Nothing: without `std` no panic can be kept.
-    #[derive(Default)]
     pub(crate) struct FirstPanic;
 
     impl FirstPanic {
+        pub(crate) const fn new() -> Self {
+            Self
+        }
+
         pub(crate) fn note(&mut self, payload: Payload) {
             match payload {}
         }

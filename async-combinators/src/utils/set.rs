@@ -15,6 +15,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     engine::Engine,
+    pinned::{PinArray, PinSlice, pin_at},
     policy::{Judge, Policy},
     slot::Slot,
     wakers::Wakers,
@@ -123,48 +124,41 @@ unsafe impl<T: Outcome<P>, P: Policy> Async for Combined<T, P> {
 unsafe impl<T: Outcome<P> + CancelSafeSet<P>, P: Policy> CancelSafe for Combined<T, P> {}
 
 /// The slots of an array.
-pub struct ArraySlots<A: Async, const N: usize>(pub(crate) [Slot<A>; N]);
+pub type ArraySlots<A, const N: usize> = PinArray<Slot<A>, N>;
 
-impl<A: Async, const N: usize> ArraySlots<A, N> {
-    #[inline]
-    pub(crate) fn as_slice(self: Pin<&mut Self>) -> Pin<&mut [Slot<A>]> {
-        // SAFETY: the array is pinned exactly when this struct is: nothing moves it or hands out `&mut` to it otherwise, it has no
-        // `Drop` of its own, and it is `Unpin` only if the field is.
-        unsafe { self.map_unchecked_mut(|slots| &mut slots.0[..]) }
-    }
-
-    /// Makes something of every slot.
-    #[inline]
-    pub(crate) fn map_outputs<T>(mut self: Pin<&mut Self>, mut f: impl FnMut(Pin<&mut Slot<A>>) -> T) -> [T; N] {
-        core::array::from_fn(|index| f(slot_at(self.as_mut().as_slice(), index).expect("one of N")))
-    }
-
-    /// The output of one child.
-    #[inline]
-    pub(crate) fn output_at(self: Pin<&mut Self>, index: usize) -> A::Output {
-        slot_at(self.as_slice(), index).expect("the position of a child").output()
-    }
-}
-
-impl<A: Async, P: Judge<A::Output>, const N: usize> Slots<P> for ArraySlots<A, N> {
+impl<A: Async, P: Judge<A::Output>, S: PinSlice<Element = Slot<A>>> Slots<P> for S {
     #[inline]
     fn len(&self) -> usize {
-        N
+        self.as_slice().len()
     }
 
     #[inline]
     fn visit_from<V: Visit>(self: Pin<&mut Self>, from: usize, visitor: &mut V) -> ControlFlow<()> {
-        visit_slice::<A, P, V>(self.as_slice(), from, visitor)
+        let mut slots = self.as_pin_slice();
+        for index in from..slots.len() {
+            visitor.visit::<A, P>(index, pin_at(slots.as_mut(), index))?;
+        }
+        ControlFlow::Continue(())
     }
 
     #[inline]
     fn visit_at<V: Visit>(self: Pin<&mut Self>, index: usize, visitor: &mut V) -> ControlFlow<()> {
-        visit_in_slice::<A, P, V>(self.as_slice(), index, visitor)
+        let slots = self.as_pin_slice();
+        if index >= slots.len() {
+            return ControlFlow::Continue(());
+        }
+        visitor.visit::<A, P>(index, pin_at(slots, index))
     }
 
     fn is_cancel_safe(&self) -> bool {
-        self.0.iter().all(Slot::is_cancel_safe)
+        self.as_slice().iter().all(Slot::is_cancel_safe)
     }
+}
+
+/// The output of one child of an array or vector.
+#[inline]
+pub(crate) fn output_at<A: Async, S: PinSlice<Element = Slot<A>>>(slots: Pin<&mut S>, index: usize) -> A::Output {
+    pin_at(slots.as_pin_slice(), index).output()
 }
 
 impl<A: Async, P: Judge<A::Output>, const N: usize> Set<P> for [A; N] {
@@ -174,109 +168,36 @@ impl<A: Async, P: Judge<A::Output>, const N: usize> Set<P> for [A; N] {
     #[cfg(not(feature = "alloc"))]
     type Wakers = super::wakers::PollAll;
 
+    #[inline]
     fn into_slots(self) -> Self::Slots {
-        ArraySlots(self.map(Slot::new))
+        PinArray::new(self.map(Slot::new))
     }
 }
 
 // SAFETY: by the bound.
 unsafe impl<A: CancelSafe, P: Judge<A::Output>, const N: usize> CancelSafeSet<P> for [A; N] {}
 
-/// One element of a pinned slice.
-#[inline]
-pub(crate) fn slot_at<A: Async>(slots: Pin<&mut [Slot<A>]>, index: usize) -> Option<Pin<&mut Slot<A>>> {
-    if index >= slots.len() {
-        return None;
-    }
-    // SAFETY: an element of a pinned slice is pinned: its memory is the slice's, and nobody here moves elements out.
-    Some(unsafe { slots.map_unchecked_mut(|slots| &mut slots[index]) })
-}
-
-#[inline]
-fn visit_slice<A: Async, P: Judge<A::Output>, V: Visit>(
-    mut slots: Pin<&mut [Slot<A>]>,
-    from: usize,
-    visitor: &mut V,
-) -> ControlFlow<()> {
-    for index in from..slots.len() {
-        visit_in_slice::<A, P, V>(slots.as_mut(), index, visitor)?;
-    }
-    ControlFlow::Continue(())
-}
-
-#[inline]
-fn visit_in_slice<A: Async, P: Judge<A::Output>, V: Visit>(
-    slots: Pin<&mut [Slot<A>]>,
-    index: usize,
-    visitor: &mut V,
-) -> ControlFlow<()> {
-    match slot_at(slots, index) {
-        Some(slot) => visitor.visit::<A, P>(index, slot),
-        None => ControlFlow::Continue(()),
-    }
-}
-
 #[cfg(feature = "alloc")]
 pub use with_alloc::VecSlots;
 
 #[cfg(feature = "alloc")]
 mod with_alloc {
-    use alloc::{boxed::Box, vec::Vec};
-    use core::{ops::ControlFlow, pin::Pin};
+    use alloc::vec::Vec;
 
     use async_trait_core::{Async, CancelSafe};
 
-    use super::{CancelSafeSet, Judge, Set, Slot, Slots, Visit, slot_at, visit_in_slice, visit_slice};
-    use crate::utils::wakers::WokenOnly;
+    use super::{CancelSafeSet, Judge, Set, Slot};
+    use crate::utils::{pinned::PinVec, wakers::WokenOnly};
 
     /// The slots of a vector, pinned on the heap.
-    pub struct VecSlots<A: Async>(pub(crate) Pin<Box<[Slot<A>]>>);
-
-    impl<A: Async> VecSlots<A> {
-        #[inline]
-        pub(crate) fn as_slice(self: Pin<&mut Self>) -> Pin<&mut [Slot<A>]> {
-            self.get_mut().0.as_mut()
-        }
-
-        /// Makes something of every slot.
-        pub(crate) fn map_outputs<T>(self: Pin<&mut Self>, mut f: impl FnMut(Pin<&mut Slot<A>>) -> T) -> Vec<T> {
-            let mut slots = self.as_slice();
-            (0..slots.len()).map(|index| f(slot_at(slots.as_mut(), index).expect("one of them"))).collect()
-        }
-
-        /// The output of one child.
-        pub(crate) fn output_at(self: Pin<&mut Self>, index: usize) -> A::Output {
-            slot_at(self.as_slice(), index).expect("the position of a child").output()
-        }
-    }
-
-    impl<A: Async, P: Judge<A::Output>> Slots<P> for VecSlots<A> {
-        #[inline]
-        fn len(&self) -> usize {
-            self.0.len()
-        }
-
-        #[inline]
-        fn visit_from<V: Visit>(self: Pin<&mut Self>, from: usize, visitor: &mut V) -> ControlFlow<()> {
-            visit_slice::<A, P, V>(self.as_slice(), from, visitor)
-        }
-
-        #[inline]
-        fn visit_at<V: Visit>(self: Pin<&mut Self>, index: usize, visitor: &mut V) -> ControlFlow<()> {
-            visit_in_slice::<A, P, V>(self.as_slice(), index, visitor)
-        }
-
-        fn is_cancel_safe(&self) -> bool {
-            self.0.iter().all(Slot::is_cancel_safe)
-        }
-    }
+    pub type VecSlots<A> = PinVec<Slot<A>>;
 
     impl<A: Async, P: Judge<A::Output>> Set<P> for Vec<A> {
         type Slots = VecSlots<A>;
         type Wakers = WokenOnly;
 
         fn into_slots(self) -> VecSlots<A> {
-            VecSlots(Box::into_pin(self.into_iter().map(Slot::new).collect()))
+            self.into_iter().map(Slot::new).collect()
         }
     }
 

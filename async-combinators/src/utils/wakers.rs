@@ -59,7 +59,7 @@ impl Wakers for PollAll {
 }
 
 #[cfg(feature = "alloc")]
-pub use with_alloc::WokenOnly;
+pub use with_alloc::{FEW, WokenOnly, stage};
 
 #[cfg(feature = "alloc")]
 mod with_alloc {
@@ -69,7 +69,7 @@ mod with_alloc {
     use crate::utils::woken::{Cursor, LazySet};
 
     /// Up to this many children are polled all together: telling them apart would cost more than it saves.
-    const FEW: usize = 4;
+    pub const FEW: usize = 4;
 
     /// Only the woken children are polled, and all once more when a request to stop or to finish is first seen (*forward*).
     ///
@@ -83,13 +83,19 @@ mod with_alloc {
         given_up: bool,
     }
 
+    /// How much is asked: 0 nothing, 1 to stop, 2 to finish.
+    #[inline]
+    pub fn stage(cx: &Context<'_>) -> u8 {
+        if cx.is_cancelled() { 2 } else { u8::from(cx.is_stopping()) }
+    }
+
     impl Wakers for WokenOnly {
         #[inline]
         fn begin(&mut self, len: usize, cx: &Context<'_>) -> Sweep {
             if len <= FEW || self.given_up {
                 return Sweep::All(0);
             }
-            let stage = if cx.is_cancelled() { 2 } else { u8::from(cx.is_stopping()) };
+            let stage = stage(cx);
             let asked = stage > self.stage;
             self.stage = self.stage.max(stage);
             let Some(set) = self.set.get() else { return Sweep::All(0) };
