@@ -18,6 +18,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod limit;
+mod local;
 #[cfg(feature = "macros")]
 mod macros;
 mod options;
@@ -31,6 +32,7 @@ pub use async_trait_core::{async_block, plain};
 #[cfg(feature = "macros")]
 pub use async_trait_macros::async_fn_in_scope as async_fn;
 pub use limit::{Reserve, Slot, SpawnWhenFree};
+pub use local::{FutureScope, LocalScope};
 pub use options::ScopeOptions;
 pub use runtime_glue::{BlockingCx, JoinError, JoinHandle};
 pub use scope::{Builder, Scope};
@@ -43,5 +45,8 @@ pub use async_trait_core as __core;
 /// What the macros of this crate need; no part of the public API.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::run::ScopeFuture;
+    pub use crate::{
+        local::{FuturesFuture, OnOneThread},
+        run::ScopeFuture,
+    };
 }

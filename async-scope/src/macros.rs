@@ -41,6 +41,38 @@ macro_rules! scope {
     ($($tokens:tt)+) => { $crate::__scope!(@parse [scope] [] $($tokens)+) };
 }
 
+/// A scope whose tasks need not be `Send`: they run in turn, in the polls of the scope itself, and need no runtime. The value is
+/// an `Async` that stays on its thread.
+///
+/// Forms as for [`scope!`](crate::scope!); `s` is a [`&LocalScope`](crate::LocalScope). `local_scope!(futures, |s| body)` takes
+/// plain futures only and is itself a plain `Future`, body included; `s` is a [`&FutureScope`](crate::FutureScope).
+///
+/// ```
+/// use async_scope::local_scope;
+/// use std::{cell::RefCell, rc::Rc};
+///
+/// let log = Rc::new(RefCell::new(Vec::new()));
+/// let plain: &dyn Future<Output = ()> = &local_scope!(futures, |s| {
+///     s.spawn(async { log.borrow_mut().push("task") });
+/// });
+/// let n = runtime_glue::block_on(local_scope!(|s| {
+///     let log = Rc::clone(&log);
+///     s.spawn(async move { log.borrow_mut().push("task"); log.borrow().len() }).await.unwrap()
+/// }));
+/// assert_eq!(n, 1);
+/// ```
+///
+/// # Panics
+/// As [`scope!`](crate::scope!).
+///
+/// # Cancellation
+/// As [`scope!`](crate::scope!); the form for futures is dropped, and its tasks with it.
+#[macro_export]
+macro_rules! local_scope {
+    (futures, $($tokens:tt)+) => { $crate::__scope!(@parse [futures] [] $($tokens)+) };
+    ($($tokens:tt)+) => { $crate::__scope!(@parse [local] [] $($tokens)+) };
+}
+
 /// Takes a scope macro's arguments apart and puts the async blocks together.
 #[doc(hidden)]
 #[macro_export]
@@ -82,6 +114,30 @@ macro_rules! __scope {
             let body = $crate::__core::async_block! { $($inner)* $($body)+ };
             // SAFETY: as above; only the body was given the scope.
             unsafe { $crate::__private::ScopeFuture::new(handle, body) }.await
+        }
+    };
+
+    (@block [local] [$options:expr] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
+        $crate::__core::async_block! { $($outer)*
+            // SAFETY: the scope is pinned in this block's frame, before its future; the future is made once, below.
+            let scope = unsafe { $crate::LocalScope::new($options) };
+            let handle = &scope;
+            let $s = handle;
+            let body = $crate::__core::async_block! { $($inner)* $($body)+ };
+            // SAFETY: as above; only the body was given the scope.
+            unsafe { $crate::__private::OnOneThread::new(handle, body) }.await
+        }
+    };
+
+    (@block [futures] [$options:expr] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
+        $crate::__core::plain! { $($outer)*
+            // SAFETY: the scope is pinned in this block's frame, before its future; the future is made once, below.
+            let scope = unsafe { $crate::FutureScope::new($options) };
+            let handle = &scope;
+            let $s = handle;
+            let body = $crate::__core::plain! { $($inner)* $($body)+ };
+            // SAFETY: as above; only the body was given the scope.
+            unsafe { $crate::__private::FuturesFuture::new(handle, body) }.await
         }
     };
 }

@@ -24,7 +24,7 @@ use std::{
 
 use async_trait_core::{Async, BoxAsync, Context};
 use pin_project_lite::pin_project;
-use runtime_glue::{Runtime as _, RuntimeHandle, TimerKey, task::Alive};
+use runtime_glue::{Runtime, RuntimeHandle, TimerKey, task::Alive};
 
 use crate::Scope;
 
@@ -92,7 +92,11 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
         let tasks = &scope.tasks;
         if let Phase::Fresh = this.run.phase {
             let ambient = scope.options.runtime.clone().unwrap_or_else(|| RuntimeHandle::of(cx));
-            tasks.set_runtime(ambient.clone(), ambient);
+            let scheduler = match &scope.local {
+                None => ambient.clone(),
+                Some(queue) => RuntimeHandle::from_arc(Arc::clone(queue) as Arc<dyn Runtime>),
+            };
+            tasks.set_runtime(scheduler, ambient);
             this.run.phase = Phase::Body;
         }
         if let Some(reason) = cx.cancel_reason() {
@@ -101,6 +105,9 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
             tasks.stop_contained(reason);
         }
         tasks.register_parent(cx.waker());
+        if let Some(queue) = &scope.local {
+            queue.register_parent(cx.waker());
+        }
         let alarm = &mut this.run.alarm;
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| poll_deadline(scope, alarm, cx.waker()))) {
             keep_first(&mut this.run.panic, panic);
@@ -118,7 +125,11 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
                     // *retired*: it is dropped below when it is.
                     let polled = catch_unwind(AssertUnwindSafe(|| unsafe { body.poll_async(&mut cx) }));
                     match polled {
-                        Ok(Poll::Pending) => return Poll::Pending,
+                        Ok(Poll::Pending) => {
+                            // Whatever they wake in the body has us polled again.
+                            scope.run_local();
+                            return Poll::Pending;
+                        }
                         Ok(Poll::Ready(output)) => this.run.output = Some(output),
                         Err(panic) => {
                             keep_first(&mut this.run.panic, panic);
@@ -135,11 +146,17 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
                     tasks.body_done();
                 }
                 Phase::Tasks => match tasks.live() {
-                    Alive::Some => return Poll::Pending,
-                    Alive::Background => {
-                        if scope.ending.swap(true, Ordering::SeqCst) {
+                    // A task that wakes itself has us polled again: one round of the local ones.
+                    alive @ (Alive::Some | Alive::Background)
+                        if alive == Alive::Some || scope.ending.load(Ordering::SeqCst) =>
+                    {
+                        scope.run_local();
+                        if matches!(tasks.live(), Alive::Some) || tasks.live() == alive {
                             return Poll::Pending;
                         }
+                    }
+                    Alive::Some | Alive::Background => {
+                        scope.ending.store(true, Ordering::SeqCst);
                         tasks.cancel_background();
                     }
                     Alive::Finishing => {
@@ -209,6 +226,36 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
                 this.scope.tasks.cancel_for_panic();
                 None
             }
+        }
+    }
+
+    /// Destroys the body and, with `destroy_tasks`, what it spawned; then the scope is done. For scopes of plain futures only, all
+    /// of which may be destroyed at any time. Panics of destructors go on when everything is gone.
+    pub(crate) fn destroy_body(self: Pin<&mut Self>, destroy_tasks: impl FnOnce()) {
+        let mut this = self.project();
+        let mut panic = this.run.panic.take();
+        match mem::replace(&mut this.run.phase, Phase::Done) {
+            Phase::Fresh | Phase::Done => return,
+            Phase::Body | Phase::Hook(_) => {
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.body.set(None))) {
+                    keep_first(&mut panic, payload);
+                }
+                this.scope.tasks.body_done();
+            }
+            Phase::Tasks | Phase::Release(_) => {}
+        }
+        destroy_tasks();
+        if let Some(payload) = this.scope.tasks.take_panic() {
+            keep_first(&mut panic, payload);
+        }
+        if let Some(output) = this.run.output.take() {
+            drop_into(&mut panic, output);
+        }
+        match panic {
+            // A second panic during a panic would abort; the panic hook has printed this one.
+            Some(panic) if thread::panicking() => drop_into(&mut None, panic),
+            Some(panic) => resume_unwind(panic),
+            None => {}
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
     mem,
     panic::Location,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -22,6 +22,7 @@ use runtime_glue::{
 use crate::{
     ScopeOptions, TaskTree,
     limit::{Limit, Reserve, Slot, SpawnWhenFree},
+    local::LocalQueue,
 };
 
 /// A scope: tasks that are spawned into it may borrow everything that outlives it, and have all ended before it completes.
@@ -36,6 +37,8 @@ pub struct Scope<'s> {
     pub(crate) tasks: TaskSet,
     pub(crate) options: ScopeOptions,
     pub(crate) limit: Option<Limit>,
+    /// The queue of a local scope, whose tasks run in the polls of its future.
+    pub(crate) local: Option<Arc<LocalQueue>>,
     /// Only the background tasks are left: further ones are asked to stop at once.
     pub(crate) ending: AtomicBool,
     inner: Mutex<Inner>,
@@ -62,12 +65,13 @@ impl<'s> Scope<'s> {
     #[must_use]
     pub unsafe fn new(options: ScopeOptions) -> Self {
         // INVARIANT: promised by the caller.
-        Self::with_tasks(options, TaskSet::new())
+        Self::with_tasks(options, TaskSet::new(), None)
     }
 
-    pub(crate) fn with_tasks(options: ScopeOptions, tasks: TaskSet) -> Self {
+    pub(crate) fn with_tasks(options: ScopeOptions, tasks: TaskSet, local: Option<Arc<LocalQueue>>) -> Self {
         Self {
             tasks,
+            local,
             limit: options.limit.map(Limit::new),
             ending: AtomicBool::new(false),
             inner: Mutex::new(Inner {
