@@ -46,6 +46,10 @@ impl<'g> Rewriter<'g> {
 
     /// Rewrites the statements of a body. `block` keeps its braces, and with them its place and edition.
     pub fn body(&mut self, mut block: Block, cancellable: bool) -> TokenStream {
+        // Braces around nothing but braces, as from a macro's `$body:expr`, would be "unnecessary" to rustc.
+        while let Some(inner) = only_block(&mut block) {
+            block = inner;
+        }
         let span = Glue::hygienic(block.brace_token.span.open());
         self.labels += 1;
         // The underscore: a body without awaits does not use it.
@@ -172,6 +176,21 @@ impl VisitMut for Rewriter<'_> {
     fn visit_path_arguments_mut(&mut self, _: &mut PathArguments) {}
     fn visit_angle_bracketed_generic_arguments_mut(&mut self, _: &mut syn::AngleBracketedGenericArguments) {}
     fn visit_item_mut(&mut self, _: &mut Item) {}
+}
+
+/// The block that is all there is in `block`.
+fn only_block(block: &mut Block) -> Option<Block> {
+    let [Stmt::Expr(expr, None)] = block.stmts.as_mut_slice() else { return None };
+    let mut expr = expr;
+    while let Expr::Group(group) = expr {
+        expr = &mut group.expr;
+    }
+    match expr {
+        Expr::Block(only) if only.attrs.is_empty() && only.label.is_none() => {
+            Some(std::mem::replace(&mut only.block, parse_quote!({})))
+        }
+        _ => None,
+    }
 }
 
 fn first_span(expr: &Expr) -> Span {

@@ -11,8 +11,8 @@
 
 use proc_macro2::Span;
 use syn::{
-    FnArg, GenericArgument, GenericParam, Lifetime, LifetimeParam, ParenthesizedGenericArguments, Receiver, Signature,
-    Type, TypeBareFn, TypeImplTrait, TypeReference, parse_quote, parse_quote_spanned,
+    FnArg, GenericArgument, GenericParam, Generics, Lifetime, ParenthesizedGenericArguments, PredicateType, Receiver,
+    Signature, Type, TypeBareFn, TypeImplTrait, TypeReference, WherePredicate, parse_quote, parse_quote_spanned,
     visit_mut::{self, VisitMut},
 };
 
@@ -40,7 +40,6 @@ pub fn name_lifetimes(sig: &mut Signature, mut output: Type) -> (Lifetime, Type)
         Elided(elided).visit_type_mut(&mut output);
     }
 
-    let captured: Vec<GenericParam> = sig.generics.params.iter().cloned().collect();
     let self_by = sig.inputs.iter().find_map(|input| match input {
         FnArg::Receiver(receiver) => Some(receiver.self_token.span),
         FnArg::Typed(_) => None,
@@ -53,19 +52,8 @@ pub fn name_lifetimes(sig: &mut Signature, mut output: Type) -> (Lifetime, Type)
             _ => None,
         })
         .collect();
+    outlives_box(&mut sig.generics, &the_box);
     let clause = sig.generics.make_where_clause();
-    for param in captured {
-        match param {
-            GenericParam::Lifetime(LifetimeParam { lifetime, .. }) => {
-                clause.predicates.push(parse_quote_spanned!(span=> #lifetime: #the_box));
-            }
-            GenericParam::Type(param) => {
-                let ident = param.ident;
-                clause.predicates.push(parse_quote_spanned!(span=> #ident: #the_box));
-            }
-            GenericParam::Const(_) => {}
-        }
-    }
     for lifetime in &names.new {
         clause.predicates.push(parse_quote_spanned!(span=> #lifetime: #the_box));
     }
@@ -86,6 +74,50 @@ pub fn name_lifetimes(sig: &mut Signature, mut output: Type) -> (Lifetime, Type)
         sig.generics.params.insert(first_type, parse_quote!(#lifetime));
     }
     (the_box, output)
+}
+
+/// Bounds the function's own parameters by the box: there where they have bounds already, for two places are a lint.
+fn outlives_box(generics: &mut Generics, the_box: &Lifetime) {
+    let mut clause = generics.where_clause.as_mut();
+    for param in &mut generics.params {
+        match param {
+            GenericParam::Type(param) => {
+                let name = &param.ident;
+                let elsewhere = clause.as_mut().and_then(|clause| {
+                    clause.predicates.iter_mut().find_map(|predicate| match predicate {
+                        WherePredicate::Type(PredicateType {
+                            lifetimes: None,
+                            bounded_ty: Type::Path(path),
+                            bounds,
+                            ..
+                        }) if path.path.is_ident(name) => Some(bounds),
+                        _ => None,
+                    })
+                });
+                let bounds = match elsewhere {
+                    Some(bounds) if param.bounds.is_empty() => bounds,
+                    _ => &mut param.bounds,
+                };
+                bounds.push(parse_quote!(#the_box));
+            }
+            GenericParam::Lifetime(param) => {
+                let elsewhere = clause.as_mut().and_then(|clause| {
+                    clause.predicates.iter_mut().find_map(|predicate| match predicate {
+                        WherePredicate::Lifetime(predicate) if predicate.lifetime == param.lifetime => {
+                            Some(&mut predicate.bounds)
+                        }
+                        _ => None,
+                    })
+                });
+                let bounds = match elsewhere {
+                    Some(bounds) if param.bounds.is_empty() => bounds,
+                    _ => &mut param.bounds,
+                };
+                bounds.push(the_box.clone());
+            }
+            GenericParam::Const(_) => {}
+        }
+    }
 }
 
 /// Names the elided lifetimes of the parameters.

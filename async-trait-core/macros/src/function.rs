@@ -118,6 +118,8 @@ impl Function {
         let fn_span = self.sig.fn_token.span;
         let here = glue.at(fn_span);
         self.sig.asyncness = None;
+        let never_returns =
+            matches!(&self.sig.output, ReturnType::Type(_, output) if matches!(**output, Type::Never(_)));
         let output = match std::mem::replace(&mut self.sig.output, ReturnType::Default) {
             ReturnType::Default => parse_quote_spanned!(here=> ()),
             ReturnType::Type(_, output) => match *output {
@@ -145,7 +147,7 @@ impl Function {
             None
         };
         let body = match self.body.take() {
-            Some(body) => Some(self.body(body, &output, glue)?),
+            Some(body) => Some(self.body(body, (!never_returns).then_some(&output), glue)?),
             None => None,
         };
         let krate = glue.krate(fn_span);
@@ -164,10 +166,10 @@ impl Function {
         };
         let Self { attrs, vis, sig, .. } = &self;
         let Signature { fn_token, ident, generics, inputs, .. } = sig;
-        let (where_clause, params) = (&generics.where_clause, generics.lt_token.map(|_| generics));
+        let where_clause = &generics.where_clause;
         let end = body.unwrap_or_else(|| quote_spanned! {here=> ; });
         Ok(
-            quote_spanned! {here=> #needs_alloc #(#attrs)* #vis #fn_token #ident #params (#inputs) -> #returned #where_clause #end },
+            quote_spanned! {here=> #needs_alloc #(#attrs)* #vis #fn_token #ident #generics (#inputs) -> #returned #where_clause #end },
         )
     }
 
@@ -178,7 +180,7 @@ impl Function {
         quote_spanned! {here=> #krate::#name }
     }
 
-    fn body(&mut self, body: Block, output: &Type, glue: &Glue) -> Result<TokenStream> {
+    fn body(&mut self, body: Block, output: Option<&Type>, glue: &Glue) -> Result<TokenStream> {
         let braces = body.brace_token.span.join();
         let here = glue.at(body.brace_token.span.open());
         let rebound = self.rebind();
@@ -188,7 +190,7 @@ impl Function {
         if let Some(errors) = rewriter.errors {
             return Err(errors);
         }
-        let typed = typed(glue, output, cancellable);
+        let typed = output.map(|output| typed(glue, output, cancellable));
         let block = group(Delimiter::Brace, glue.at(braces), quote_spanned! {here=> #typed #rebound #body });
         let block = quote_spanned! {here=> async move #block };
         let function = glue.private(braces, "block");

@@ -92,7 +92,8 @@ pub fn rewrite(mac: &Macro, rewriter: &mut Rewriter<'_>) -> Option<TokenStream> 
     let call = Call::new(mac, rewriter);
     match kind {
         Kind::Panic if args.first().is_some_and(|first| !is_string(first)) => call.values(args),
-        Kind::Format | Kind::Panic => call.format(args),
+        Kind::Format => call.format(args, true),
+        Kind::Panic => call.format(args, false),
         Kind::Write => call.write(args),
         Kind::Vec => call.values(args),
         Kind::Assert { debug } => call.assert(args, debug),
@@ -189,12 +190,14 @@ struct Call<'m, 'r, 'g> {
     mac: &'m Macro,
     rewriter: &'r mut Rewriter<'g>,
     here: Span,
+    /// Numbers the variables.
+    variables: usize,
 }
 
 impl<'m, 'r, 'g> Call<'m, 'r, 'g> {
     fn new(mac: &'m Macro, rewriter: &'r mut Rewriter<'g>) -> Self {
         let here = rewriter.glue.at(mac.path.span());
-        Self { mac, rewriter, here }
+        Self { mac, rewriter, here, variables: 0 }
     }
 
     fn rewrite(&mut self, args: &mut [Expr]) -> bool {
@@ -214,7 +217,8 @@ impl<'m, 'r, 'g> Call<'m, 'r, 'g> {
         for arg in &mut args[..=last?] {
             let value = value_mut(arg);
             if !is_still(value) {
-                let name = format!("__awaited{}", taken.variables.len() + 1);
+                self.variables += 1;
+                let name = format!("__awaited{}", self.variables);
                 taken.add(value, by, Ident::new(&name, Glue::hygienic(value.span())), self.rewriter.glue);
             }
         }
@@ -249,12 +253,16 @@ impl<'m, 'r, 'g> Call<'m, 'r, 'g> {
     }
 
     /// Their own expansion drops the temporaries of the arguments before it yields: so does the block here.
-    fn format(mut self, args: Args) -> Option<TokenStream> {
+    fn format(mut self, args: Args, returns: bool) -> Option<TokenStream> {
         let mut args: Vec<_> = args.into_iter().collect();
         let taken = self.take_formatted(&mut args)?;
         let here = self.here;
         let (call, result) = (taken.around(self.with_list(&args), here), Ident::new("result", Glue::hygienic(here)));
-        Some(quote_spanned! {here=> { let #result = #call; #result } })
+        Some(if returns {
+            quote_spanned! {here=> { let #result = #call; #result } }
+        } else {
+            quote_spanned! {here=> { #call; } }
+        })
     }
 
     /// The macro borrows its destination as a place: it is taken out only if it has an await in it.

@@ -91,7 +91,7 @@ fn real(data: &*const ()) -> &Waker {
     unsafe { waker.as_ref() }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 mod tests {
     use core::{
         pin::pin,
