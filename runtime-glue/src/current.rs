@@ -24,11 +24,17 @@ pub(crate) fn enter<R>(runtime: &RuntimeHandle, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Calls `f` with the thread's current runtime, if there is one.
+pub(crate) fn get_with<R>(f: impl FnOnce(&RuntimeHandle) -> R) -> Option<R> {
+    // SAFETY: the pointer is that of a reference which `enter` borrows until it has put the outer one back, and `enter` goes on
+    // running while this thread is in here.
+    CURRENT.get().map(|runtime| f(unsafe { runtime.as_ref() }))
+}
+
 /// Calls `f` with the thread's current runtime, else with the default pool.
 pub(crate) fn with<R>(f: impl FnOnce(&RuntimeHandle) -> R) -> R {
     match CURRENT.get() {
-        // SAFETY: the pointer is that of a reference which `enter` borrows until it has put the outer one back, and `enter`
-        // goes on running while this thread is in here.
+        // SAFETY: as in `get_with`.
         Some(runtime) => f(unsafe { runtime.as_ref() }),
         None => f(default_pool()),
     }

@@ -51,6 +51,6 @@ pub use pool::{Pool, PoolBuilder};
 pub use runtime::{Runtime, RuntimeHandle};
 pub use spawn::{Running, run, spawn};
 pub use task::{BlockingCx, JoinError, Panic};
-pub use timer::TimerKey;
+pub use timer::{Interval, Now, Sleep, TimerKey, interval, now, sleep, sleep_until};
 pub use waiting::Waiting;
 pub use work::{BlockingJob, Work};

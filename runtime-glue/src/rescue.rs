@@ -129,12 +129,19 @@ struct Inner<T> {
     /// Promises that no thread has taken up yet.
     promised: usize,
     threads: usize,
+    most_threads: usize,
+    linger: Duration,
 }
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
+        Self::with_limits(MOST_THREADS, LINGER)
+    }
+
+    /// A queue with so many threads at most, which end when they were idle for so long.
+    pub(crate) fn with_limits(most_threads: usize, linger: Duration) -> Self {
         Self {
-            inner: Mutex::new(Inner { items: VecDeque::new(), idle: 0, promised: 0, threads: 0 }),
+            inner: Mutex::new(Inner { items: VecDeque::new(), idle: 0, promised: 0, threads: 0, most_threads, linger }),
             some: Condvar::new(),
         }
     }
@@ -150,7 +157,7 @@ impl<T> Queue<T> {
             self.some.notify_one();
             return true;
         }
-        if inner.threads == MOST_THREADS {
+        if inner.threads == inner.most_threads {
             return false;
         }
         inner.threads += 1;
@@ -166,6 +173,12 @@ impl<T> Queue<T> {
         lock(&self.inner).items.pop_front()
     }
 
+    /// All items, if there is no thread that could ever take them.
+    pub(crate) fn take_abandoned(&self) -> VecDeque<T> {
+        let mut inner = lock(&self.inner);
+        if inner.threads == 0 { std::mem::take(&mut inner.items) } else { VecDeque::new() }
+    }
+
     /// The next item, for a thread that `push` started; `None` when it should end.
     pub(crate) fn pop(&self) -> Option<T> {
         let mut inner = lock(&self.inner);
@@ -176,7 +189,8 @@ impl<T> Queue<T> {
             inner.idle += 1;
             let mut timed_out = false;
             while inner.promised == 0 && !timed_out {
-                let waited = self.some.wait_timeout(inner, LINGER);
+                let linger = inner.linger;
+                let waited = self.some.wait_timeout(inner, linger);
                 let (guard, result) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
                 inner = guard;
                 timed_out = result.timed_out();
