@@ -24,6 +24,8 @@ use runtime_glue::{Runtime, RuntimeHandle, Work};
 use self::{queue::Queue, worker::Seat};
 use crate::driver::{Driver, Mailbox, Wait};
 
+const NAME: &str = "io_uring";
+
 /// An executor whose threads each own an io_uring and wait in it.
 ///
 /// Tasks of scopes and of `spawn` run on its threads, one for each core unless said otherwise; they are started when first
@@ -75,7 +77,7 @@ impl UringRuntime {
     /// # Cancellation
     /// There is none from outside; `a` can bring its own.
     pub fn block_on<A: Async>(&self, a: A) -> A::Output {
-        let runtime = RuntimeHandle::new(self.clone());
+        let runtime = &self.handle.reference;
         Seat::with(&self.handle.queue, |seat| {
             let main = Arc::new(Main { woken: AtomicBool::new(true), mailbox: seat.mailbox() });
             let waker = Waker::from(Arc::clone(&main));
@@ -87,7 +89,7 @@ impl UringRuntime {
                     // SAFETY: *completed*: `a` is pinned on this stack frame, which is left only when it is complete: by returning its
                     // output or by its own unwinding, as nothing else in this loop unwinds (turns of the driver contain the panics of
                     // wakers, and `Work::run` those of tasks). *retired*: this returns on `Ready`.
-                    let poll = unsafe { a.as_mut().poll_async(&mut cx.with_value(&runtime)) };
+                    let poll = unsafe { a.as_mut().poll_async(&mut cx.with_value(runtime)) };
                     if let Poll::Ready(output) = poll {
                         return output;
                     }
@@ -100,6 +102,19 @@ impl UringRuntime {
                 }
             }
         })
+    }
+
+    /// A handle that does not keep the runtime open: tasks that are spawned through it, and scopes that find it as the ambient
+    /// runtime inside of [`block_on`](Self::block_on), end with the runtime.
+    #[must_use]
+    pub fn handle(&self) -> RuntimeHandle {
+        self.handle.reference.clone()
+    }
+
+    /// Shuts the runtime down, as dropping its last clone does: operations in flight on its threads are cancelled, and its
+    /// tasks run on elsewhere, asked to finish. Does not wait for that.
+    pub fn shutdown(&self) {
+        self.handle.queue.close();
     }
 
     /// What serves the operations of this runtime's threads.
@@ -115,7 +130,7 @@ impl Runtime for UringRuntime {
     }
 
     fn name(&self) -> &str {
-        "io_uring"
+        NAME
     }
 }
 
@@ -157,13 +172,28 @@ impl Builder {
         let cores = || thread::available_parallelism().map_or(1, NonZero::get);
         let threads = self.threads.unwrap_or_else(cores);
         let queue = Queue::new(threads, self.entries.clamp(1, 4096))?;
-        Ok(UringRuntime { handle: Arc::new(Handle { queue }) })
+        let reference = RuntimeHandle::new(Reference(Arc::clone(&queue)));
+        Ok(UringRuntime { handle: Arc::new(Handle { queue, reference }) })
     }
 }
 
 /// What the clones of a runtime share; the threads hold only the queue.
 struct Handle {
     queue: Arc<Queue>,
+    reference: RuntimeHandle,
+}
+
+/// The runtime as its own tasks know it: without keeping it open.
+struct Reference(Arc<Queue>);
+
+impl Runtime for Reference {
+    fn schedule(&self, work: Work) {
+        self.0.schedule(work);
+    }
+
+    fn name(&self) -> &str {
+        NAME
+    }
 }
 
 impl Drop for Handle {
