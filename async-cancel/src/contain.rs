@@ -64,6 +64,20 @@ impl Held {
         Some(or_abort(f))
     }
 
+    /// Lets the panic out, if one is held. Nothing started may be left.
+    pub(crate) fn resume(&mut self) {
+        #[cfg(feature = "std")]
+        if let Some(panic) = self.panic.take() {
+            resume(*panic);
+        }
+    }
+
+    /// Forgets the panic, if one is held: another one goes on.
+    pub(crate) fn discard(self) {
+        #[cfg(feature = "std")]
+        discard(self.panic);
+    }
+
     /// Polls the child. While a panic is held the child is asked to finish, and when it is complete, or may be dropped, the
     /// panic goes on.
     ///
@@ -92,13 +106,6 @@ impl Held {
         flag.request(async_trait_core::Reason::SiblingFailed);
         self.panic = Some(std::boxed::Box::new(Panic { flag, payload: std::sync::Mutex::new(payload) }));
     }
-
-    /// Lets the panic out, if one is held. Nothing started may be left.
-    pub(crate) fn resume(&mut self) {
-        if let Some(panic) = self.panic.take() {
-            resume(*panic);
-        }
-    }
 }
 
 #[cfg(feature = "std")]
@@ -126,6 +133,7 @@ unsafe fn finish<A: Async>(
         unsafe { child.as_mut().poll_async(&mut cx.with_cancel(&panic.flag)) }
     });
     match polled {
+        Ok(Poll::Pending) if child.is_cancel_safe() => resume(*panic),
         Ok(Poll::Pending) => panic,
         Ok(Poll::Ready(output)) => {
             discard(output);

@@ -26,6 +26,8 @@
 extern crate std;
 
 mod ambient;
+#[cfg(feature = "macros")]
+mod bracket;
 mod contain;
 mod error;
 mod finally;
@@ -54,6 +56,10 @@ pub use token::{
     with_token,
 };
 pub use under::{Under, shield};
+
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub use bracket::private as __private;
 
 /// What to glob-import: traits without a name of their own, so that nothing is shadowed.
 pub mod prelude {

@@ -132,11 +132,13 @@ unsafe impl<S: Future, A: Async> Async for Timeout<S, A> {
     unsafe fn poll_async(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let mut child = this.child;
-        let mut seen_pending = false;
+        // What this poll has found pending need not be polled again: it holds the waker.
+        let (mut seen_pending, mut is_signal_pending) = (false, false);
         if let State::Fresh(first) = *this.state {
             let asked = cx.cancel_reason().or_else(|| {
                 let polled = (first == First::Signal)
                     .then(|| this.signal.as_mut().poll(&mut task::Context::from_waker(cx.waker())));
+                is_signal_pending = matches!(polled, Some(Poll::Pending));
                 match polled {
                     Some(Poll::Ready(output)) => Some((this.map)(output)),
                     _ => None,
@@ -155,6 +157,9 @@ unsafe impl<S: Future, A: Async> Async for Timeout<S, A> {
                 // only below, and only when it is cancel-safe; after `Ready` this returns.
                 if let Poll::Ready(output) = unsafe { limited(a.as_mut(), *this.limit, this.held, this.flag, cx) } {
                     return Poll::Ready(Ok(output));
+                }
+                if is_signal_pending {
+                    return Poll::Pending;
                 }
                 let live = !a.is_cancel_safe();
                 let signal = this.signal.as_mut();
