@@ -82,10 +82,12 @@ impl Workspace {
         self.packages.iter().filter(|package| package.member)
     }
 
-    /// The members that users meet: everything but the developer tools.
+    /// The members that users meet: everything but the developer tools, and crates that play a part in tests.
     pub(crate) fn libraries(&self) -> impl Iterator<Item = &Package> {
-        let tools = self.root.join("xtask");
-        self.members().filter(move |package| !package.dir.starts_with(&tools))
+        self.members().filter(|package| {
+            let inside = package.dir.strip_prefix(&self.root).unwrap_or(&package.dir);
+            !inside.iter().any(|part| part == "xtask" || part == "tests")
+        })
     }
 
     /// The text files that belong to the project: tracked by git, or new and not ignored. Relative to the root, sorted.
