@@ -2,9 +2,13 @@
 #![cfg(all(feature = "std", feature = "macros", not(loom)))]
 
 mod ambient;
+mod auto_traits;
 mod bracket;
 mod common;
 mod finally;
+mod handlers;
 mod on_cancel;
 mod or_cancelled;
 mod timeout;
+mod token;
+mod token_tree;
