@@ -6,7 +6,7 @@ use async_io_uring::{
     fs::OpenOptions,
     pipe::{self, pipe},
 };
-use async_trait_core::{Async, Cancelled, Context, Reason, poll_fn};
+use async_trait_core::{Async, Cancelled, Context, Reason};
 use common::*;
 use runtime_glue::JoinError;
 use std::{
@@ -96,9 +96,7 @@ fn a_waker_that_panics_does_not_take_the_driver_down() {
             assert!(unsafe { read.as_mut().poll_async(&mut Context::from_waker(&angry)) }.is_pending());
         });
         assert_eq!(place.run(writer.write(b"x")).unwrap(), 1);
-        // SAFETY: polled until it is ready; pinned in a box.
-        let n = place.run(unsafe { poll_fn(|cx| read.as_mut().poll_async(cx)) }).unwrap();
-        drop(read);
+        let n = place.run(Resume(read)).unwrap();
         assert_eq!((n, buf), (1, *b"x"));
     }
 }
@@ -128,6 +126,26 @@ fn a_waker_whose_clone_panics_in_flight_ends_the_operation_before_the_panic_leav
     }
 }
 
+/// Counts when it was started.
+struct Counted<A> {
+    read: Resume<A>,
+    started: Option<Arc<AtomicUsize>>,
+}
+
+// SAFETY: passes every clause on to the inner value, which it owns.
+unsafe impl<A: Async> Async for Counted<A> {
+    type Output = A::Output;
+
+    unsafe fn poll_async(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<A::Output> {
+        // SAFETY: the caller's promises, passed on.
+        let poll = unsafe { Pin::new(&mut self.read).poll_async(cx) };
+        if let Some(started) = self.started.take() {
+            started.fetch_add(1, SeqCst);
+        }
+        poll
+    }
+}
+
 #[test]
 fn a_runtime_dropped_with_a_thousand_reads_pending_cancels_them() {
     let runtime = UringRuntime::builder().threads(2).entries(32).build().unwrap();
@@ -143,18 +161,8 @@ fn a_runtime_dropped_with_a_thousand_reads_pending_cancels_them() {
             let (reader, writer) = pipe().unwrap();
             writers.push(writer);
             let (reader, buf) = (Box::leak(Box::new(reader)), Box::leak(Box::new([0; 16])));
-            let (mut read, started) = (Box::pin(reader.read(buf)), Arc::clone(&started));
-            let mut first = true;
-            // SAFETY: what it polls is owned, and leaked memory outlives everything; it is polled to its end by the task.
-            handle.spawn(unsafe {
-                poll_fn(move |cx| {
-                    let poll = read.as_mut().poll_async(cx);
-                    if std::mem::take(&mut first) {
-                        started.fetch_add(1, SeqCst);
-                    }
-                    poll
-                })
-            })
+            let (read, started) = (Box::pin(reader.read(buf)), Arc::clone(&started));
+            handle.spawn(Counted { read: Resume(read), started: Some(started) })
         })
         .collect();
     while started.load(SeqCst) < 1000 {
@@ -178,9 +186,7 @@ fn an_operation_moved_to_another_ring_completes_and_is_cancelled_there() {
         let (send, receive) = mpsc::channel::<Pin<Box<pipe::Read<'static>>>>();
         let other = std::thread::spawn(move || {
             let runtime = UringRuntime::new().unwrap();
-            let mut read = receive.recv().unwrap();
-            // SAFETY: started on the other thread, polled to its end here.
-            let rest = unsafe { poll_fn(move |cx| read.as_mut().poll_async(cx)) };
+            let rest = Resume(receive.recv().unwrap());
             let result = runtime.block_on(ask_and(if cancel { Moment::Fresh } else { Moment::InFlight }, rest, || ()));
             runtime.block_on(end_writer.write(b"!")).unwrap();
             result

@@ -343,6 +343,7 @@ impl LocalDriver {
                 return;
             }
             self.enter(0, None);
+            // The flag alone says nothing: the kernel may set it too late, and for ever.
             if !self.ring.borrow().has_completions() {
                 return;
             }

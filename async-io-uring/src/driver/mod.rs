@@ -1,6 +1,8 @@
 //! Drivers: who submits operations and completes them.
 
 mod fallback;
+#[cfg(test)]
+mod faulty;
 mod local;
 mod mailbox;
 mod shared;

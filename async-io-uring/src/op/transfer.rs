@@ -13,7 +13,7 @@ use super::{Failure, Kind, whole::Step};
 use crate::{
     ring::{
         Sqe,
-        sqe::{READ, READV, RECV, SEND, SEND_ZC, WRITE, WRITEV, length},
+        sqe::{CURRENT_POSITION, READ, READV, RECV, SEND, SEND_ZC, WRITE, WRITEV, length},
     },
     sys,
 };
@@ -134,7 +134,10 @@ impl<const OPCODE: u8> Step for Transfer<'_, OPCODE> {
         assert!(bytes <= self.range.len, "the kernel moved more than it was asked to");
         self.range.start = self.range.start.wrapping_add(bytes);
         self.range.len -= bytes;
-        self.offset = self.offset.wrapping_add(bytes as u64);
+        // Only files have one; the kernel refuses entries of others that are not zero there.
+        if (OPCODE == READ || OPCODE == WRITE) && self.offset != CURRENT_POSITION {
+            self.offset = self.offset.wrapping_add(bytes as u64);
+        }
     }
 }
 

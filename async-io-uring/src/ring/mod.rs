@@ -144,13 +144,14 @@ impl Ring {
         self.squeue.len()
     }
 
-    /// Whether completions wait, in the CQ or in the kernel.
+    /// Whether there is a completion to pop.
     #[inline]
     pub(crate) fn has_completions(&self) -> bool {
-        !self.cqueue.is_empty() || self.squeue.wants_enter()
+        !self.cqueue.is_empty()
     }
 
-    /// Whether completions wait in the kernel for an `enter` that fetches them.
+    /// Whether completions wait in the kernel for an `enter` that fetches them. The kernel may set this flag late, after they
+    /// were fetched, and then it stays: a hint, not to be waited for.
     #[inline]
     pub(crate) fn wants_enter(&self) -> bool {
         self.squeue.wants_enter()

@@ -70,8 +70,10 @@ unsafe impl<A: Async, F: FnMut()> Async for Ask<A, F> {
 
 /// Polls all of them whenever it is polled; yields the outputs in order.
 pub struct All<A: Async> {
-    items: Vec<(Pin<Box<A>>, Option<A::Output>)>,
+    items: Vec<Item<A>>,
 }
+
+type Item<A> = (Pin<Box<A>>, Option<<A as Async>::Output>);
 
 pub fn all<A: Async>(items: impl IntoIterator<Item = A>) -> All<A> {
     All { items: items.into_iter().map(|a| (Box::pin(a), None)).collect() }
@@ -132,4 +134,19 @@ pub fn scratch(name: &str) -> std::path::PathBuf {
     let path = std::env::temp_dir().join(format!("async-io-uring-{}-{name}", std::process::id()));
     let _ = std::fs::remove_file(&path);
     path
+}
+
+/// Goes on with an `Async` that may have been started elsewhere.
+pub struct Resume<A>(pub Pin<Box<A>>);
+
+impl<A> Unpin for Resume<A> {}
+
+// SAFETY: passes every clause on to the inner value, which it owns and which is pinned in its box.
+unsafe impl<A: Async> Async for Resume<A> {
+    type Output = A::Output;
+
+    unsafe fn poll_async(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<A::Output> {
+        // SAFETY: the caller's promises, passed on.
+        unsafe { self.0.as_mut().poll_async(cx) }
+    }
 }
