@@ -27,7 +27,8 @@ pub(super) fn run(workspace: &Workspace, budget: Duration) -> Result {
         args.extend(["--test", test]);
     }
     cargo(&args)
-        .env("RUSTFLAGS", "-Zsanitizer=address")
+        // What denies warnings means those of the stable compiler.
+        .env("RUSTFLAGS", "-Zsanitizer=address --cap-lints=warn")
         .env("ASAN_OPTIONS", env::var("ASAN_OPTIONS").unwrap_or_else(|_| OPTIONS.to_owned()))
         .env("CARGO_TARGET_DIR", workspace.target.join("asan"))
         .limit(budget)
