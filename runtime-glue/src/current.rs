@@ -49,3 +49,23 @@ fn default_pool() -> &'static RuntimeHandle {
     static HANDLE: OnceLock<RuntimeHandle> = OnceLock::new();
     HANDLE.get_or_init(|| RuntimeHandle::from_static(pool::default()))
 }
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{CurrentThread, Runtime};
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+    #[test]
+    fn the_innermost_runtime_is_current_and_the_outer_one_comes_back() {
+        let name = || with(|runtime| runtime.name().to_owned());
+        let (outer, inner) = (RuntimeHandle::new(CurrentThread::new()), RuntimeHandle::new(crate::Sequential::new()));
+        let before = name();
+        enter(&outer, || {
+            assert_eq!(name(), outer.name());
+            let unwound = catch_unwind(AssertUnwindSafe(|| enter(&inner, || resume_unwind(Box::new(name())))));
+            assert_eq!(*unwound.unwrap_err().downcast::<String>().unwrap(), inner.name());
+            assert_eq!(name(), outer.name());
+        });
+        assert_eq!(name(), before);
+    }
+}

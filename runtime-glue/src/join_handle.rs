@@ -112,6 +112,13 @@ pub struct CancelOnDrop<T> {
     armed: bool,
 }
 
+impl<T> CancelOnDrop<T> {
+    /// Asks the task to finish, with a reason. Of several requests the first counts.
+    pub fn ask(&self, reason: impl Into<Reason>) {
+        self.handle.cancel_with(reason);
+    }
+}
+
 impl<T> Future for CancelOnDrop<T> {
     type Output = Result<T, JoinError>;
 

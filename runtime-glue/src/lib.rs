@@ -23,13 +23,17 @@ mod block_on;
 mod blocking;
 mod contain;
 mod current;
+mod current_thread;
 #[cfg(feature = "macros")]
 mod entry;
 mod join_handle;
+mod lane;
+mod local_tasks;
 mod parker;
 mod pool;
 mod rescue;
 mod runtime;
+mod sequential;
 mod spawn;
 mod sync;
 #[doc(hidden)]
@@ -43,12 +47,15 @@ pub use async_trait_core as __core;
 #[cfg(feature = "macros")]
 pub use async_trait_macros::{main, test};
 pub use block_on::block_on;
+pub use current_thread::CurrentThread;
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 pub use entry::__entry_success;
 pub use join_handle::{CancelOnDrop, JoinFuture, JoinHandle};
+pub use local_tasks::LocalTasks;
 pub use pool::{Pool, PoolBuilder};
 pub use runtime::{Runtime, RuntimeHandle};
+pub use sequential::Sequential;
 pub use spawn::{Running, run, spawn};
 pub use task::{BlockingCx, JoinError, Panic};
 pub use timer::{Interval, Now, Sleep, TimerKey, interval, now, sleep, sleep_until};

@@ -20,6 +20,7 @@ use crate::{
     parker::Parker,
     pool,
     rescue::{self, Helper},
+    sequential,
     sync::{AtomicBool, Ordering},
     timer,
 };
@@ -74,7 +75,7 @@ impl Waiting<'_> {
     /// Does what the thread owes to others before it sleeps. `None` if that was something, so that it should look again;
     /// else the thread may be woken to help with the rescue until the value is dropped.
     pub(crate) fn prepare(&self) -> Option<Helper> {
-        if self.is_woken() || self.poll_outer() || help() {
+        if self.is_woken() || self.poll_outer() || sequential::run_hosted() || help() {
             return None;
         }
         let helper = Helper::register(self.unparker());
@@ -105,6 +106,11 @@ impl fmt::Debug for Waiting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiting").field("is_woken", &self.is_woken()).finish_non_exhaustive()
     }
+}
+
+/// Whether this thread waits in `block_on`.
+pub(crate) fn is_any() -> bool {
+    INNERMOST.get().is_some()
 }
 
 thread_local! {
@@ -141,6 +147,9 @@ impl Frame<'_> {
         impl Drop for Leave {
             fn drop(&mut self) {
                 INNERMOST.set(self.0);
+                if self.0.is_none() {
+                    sequential::evict_hosted();
+                }
             }
         }
 

@@ -26,6 +26,7 @@ use crate::{
     Waiting, Work,
     contain::contain,
     parker::Parker,
+    sequential,
     sync::{Ordering, fence},
     task::Header,
 };
@@ -232,6 +233,9 @@ impl<'a> Worker<'a> {
                     }
                 }
                 self.engage();
+                if self.core.get().is_none_or(|core| core.ticks().is_multiple_of(INJECTOR_EVERY)) {
+                    sequential::run_hosted();
+                }
             }
             if self.shared.is_closed() {
                 self.end_search(searching);

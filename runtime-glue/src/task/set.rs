@@ -75,6 +75,8 @@ pub struct TaskSet {
     flag: CancelFlag,
     count: Count,
     local: bool,
+    /// The tasks have nothing to do with each other: a panic of one is not the others' business.
+    roots: bool,
     inner: Mutex<Inner>,
 }
 
@@ -100,6 +102,7 @@ impl TaskSet {
             flag: CancelFlag::new(),
             count: Count::new(),
             local,
+            roots: false,
             inner: Mutex::new(Inner { arena: Arena::new(), parent: None, panics: Vec::new(), names: HashMap::new() }),
         }
     }
@@ -109,6 +112,20 @@ impl TaskSet {
     pub fn new() -> Self {
         // SAFETY: the set is not local.
         unsafe { Self::with_locality(false) }
+    }
+
+    /// An empty set of tasks that are not `Send` and have nothing to do with each other: a panic that no handle observes is not
+    /// the set's business, as with a task that has no scope.
+    ///
+    /// # Safety
+    /// As for [`with_locality`](Self::with_locality) with `true`.
+    pub(crate) unsafe fn of_local_roots() -> Self {
+        // SAFETY: promised by the caller.
+        Self { roots: true, ..unsafe { Self::with_locality(true) } }
+    }
+
+    pub(crate) fn is_of_roots(&self) -> bool {
+        self.roots
     }
 
     /// Sets the runtime that tasks are scheduled on, and the one that code in the tasks sees. The first call counts.

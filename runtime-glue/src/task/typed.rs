@@ -264,9 +264,11 @@ unsafe fn complete<T>(header: NonNull<Header>, outcome: Result<Outcome<T>, Paylo
     let runtime = unsafe { Header::take_runtime(header) };
     let background = head.state.is_background();
 
+    // Who is told of panics that no handle observes.
+    let told = set.filter(|set| !set.is_of_roots());
     let mut outcome = Some(match outcome {
         Ok(outcome) => outcome,
-        Err(panic) => Outcome::Panicked(PanicCell::new(panic, set)),
+        Err(panic) => Outcome::Panicked(PanicCell::new(panic, told)),
     });
     let finish = loop {
         if head.state.is_wanted()
@@ -283,7 +285,7 @@ unsafe fn complete<T>(header: NonNull<Header>, outcome: Result<Outcome<T>, Paylo
             }
         } else {
             if let Some(output) = outcome.take() {
-                drop_unwanted(set, output);
+                drop_unwanted(told, output);
             }
             break head.state.finish(false);
         }
@@ -293,7 +295,7 @@ unsafe fn complete<T>(header: NonNull<Header>, outcome: Result<Outcome<T>, Paylo
             // SAFETY: `JWAKER` was set when `DONE` was, so the waker is initialised and the completer's.
             let waker = unsafe { head.join_waker.take() };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                report(set, panic);
+                report(told, panic);
             }
             // SAFETY: the task's reference, not released by `finish` in this case.
             unsafe { Header::release(header) };
