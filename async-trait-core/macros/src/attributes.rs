@@ -5,7 +5,7 @@
 //! attributes like `rustfmt::skip` are not among them, for a local `mod rustfmt` makes them macros.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
-use syn::{Attribute, Error, Meta, Token, parse::Parser as _, punctuated::Punctuated, spanned::Spanned as _};
+use syn::{Attribute, Error, Meta, Token, parse::Parser as _, punctuated::Punctuated};
 
 use crate::body::Rewriter;
 
@@ -90,8 +90,8 @@ pub fn check(attrs: &mut Vec<Attribute>, rewriter: &mut Rewriter<'_>) {
     });
     for attr in attrs {
         if !allowed(&attr.meta) {
-            rewriter.error(Error::new(
-                attr.span(),
+            rewriter.error(Error::new_spanned(
+                attr,
                 "attribute macros may stand on items only in an async body: they would see its rewritten awaits",
             ));
         }

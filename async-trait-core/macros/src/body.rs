@@ -95,8 +95,14 @@ impl<'g> Rewriter<'g> {
         );
         let arguments = group(Delimiter::Parenthesis, here, quote_spanned! {here=> #base, #token });
         let function = glue.private(first, if cancellable { "awaited_cancellable" } else { "awaited" });
-        let carry_on = cancellable.then(|| quote_spanned! {here=> ? });
-        Some(quote_spanned! {here=> #function #arguments #dot_token #await_token #carry_on })
+        let call = quote_spanned! {here=> #function #arguments };
+        Some(if cancellable {
+            quote_spanned! {here=> #call #dot_token #await_token ? }
+        } else {
+            // In parentheses at the user's place: so the await as a whole is the user's, for lints and for errors.
+            let call = group(Delimiter::Parenthesis, first, call);
+            quote_spanned! {here=> #call #dot_token #await_token }
+        })
     }
 
     fn block(&mut self, expr: ExprAsync) -> TokenStream {

@@ -106,7 +106,7 @@ impl Function {
             return Err(Error::new(fn_token.span, "`#[async_fn]` goes on an `async fn`: write `async` before `fn`"));
         }
         if let Some(attr) = self.attrs.iter().find(|attr| !crate::attributes::allowed(&attr.meta)) {
-            return Err(Error::new(attr.span(), "an attribute macro here would see rewritten awaits"));
+            return Err(Error::new_spanned(attr, "an attribute macro here would see rewritten awaits"));
         }
         Ok(())
     }
@@ -219,17 +219,23 @@ impl Function {
                         Pat::Ident(PatIdent { by_ref: None, subpat: None, ident, .. }) => Some(ident.to_string()),
                         _ => None,
                     };
-                    let name = match &plain_name {
+                    let outer = match &plain_name {
                         Some(name) => name
                             .strip_prefix("r#")
                             .map_or_else(|| Ident::new(name, here), |raw| Ident::new_raw(raw, here)),
                         None => format_ident!("__arg{}", index, span = here),
                     };
-                    let pattern = std::mem::replace(pat, parse_quote_spanned!(here=> #name));
+                    let pattern = std::mem::replace(pat, parse_quote_spanned!(here=> #outer));
                     if plain_name.is_none() {
-                        statements.extend(quote_spanned! {here=> #(#cfgs)* let #name = #name; });
+                        statements.extend(quote_spanned! {here=> #(#cfgs)* let #outer = #outer; });
                     }
-                    statements.extend(quote_spanned! {here=> #(#cfgs)* let #pattern = #name; });
+                    // For clippy, `let _name = name` is a binding without effect; through a tuple it is not.
+                    statements.extend(match plain_name {
+                        Some(name) if name.starts_with('_') => {
+                            quote_spanned! {here=> #(#cfgs)* let (#pattern,) = (#outer,); }
+                        }
+                        _ => quote_spanned! {here=> #(#cfgs)* let #pattern = #outer; },
+                    });
                 }
             }
         }

@@ -31,12 +31,19 @@ pub fn async_fn(args: TokenStream, item: TokenStream, default: impl FnOnce() -> 
 fn unknown(attr: &RawAttribute) -> TokenStream {
     let RawAttribute { name, span, .. } = attr;
     let message = match name.split("::").next() {
-        Some(tool @ ("rustfmt" | "clippy" | "diagnostic" | "miri" | "rust_analyzer")) => format!(
-            "`{name}` cannot stand on an `#[async_fn]`: a module named `{tool}` could make it a macro that sees rewritten awaits; \
-             put it on the module or item around this one, or write `cfg_attr({tool}, {name})`"
-        ),
+        Some(tool @ ("rustfmt" | "clippy" | "diagnostic" | "miri" | "rust_analyzer")) => {
+            let instead = match tool {
+                "rustfmt" => "write `cfg_attr(rustfmt, ..)`, which the compiler never sees",
+                _ => "put it on the module or impl around the function",
+            };
+            format!(
+                "`{name}` cannot stand on an `#[async_fn]`: a local module named `{tool}` could make it a macro that sees rewritten \
+                 awaits; {instead}"
+            )
+        }
         _ => format!(
-            "`{name}` is still here after every other attribute has expanded: an `#[async_fn]` can have built-in attributes and attribute macros, which run before it, but no others"
+            "`{name}` is left when every other attribute has expanded: beside `#[async_fn]` may stand built-in attributes, and \
+             attribute macros, which run before it"
         ),
     };
     Error::new(*span, message).into_compile_error()
