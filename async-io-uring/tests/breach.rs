@@ -160,7 +160,7 @@ fn a_runtime_dropped_with_a_thousand_reads_pending_cancels_them() {
         .map(|_| {
             let (reader, writer) = pipe().unwrap();
             writers.push(writer);
-            let (reader, buf) = (Box::leak(Box::new(reader)), Box::leak(Box::new([0; 16])));
+            let (reader, buf) = (leak(reader), leak([0; 16]));
             let (read, started) = (Box::pin(reader.read(buf)), Arc::clone(&started));
             handle.spawn(Counted { read: Resume(read), started: Some(started) })
         })
@@ -181,7 +181,7 @@ fn a_runtime_dropped_with_a_thousand_reads_pending_cancels_them() {
 fn an_operation_moved_to_another_ring_completes_and_is_cancelled_there() {
     for cancel in [true, false] {
         let (reader, writer) = pipe().unwrap();
-        let (reader, buf) = (Box::leak(Box::new(reader)), Box::leak(Box::new([0; 4])));
+        let (reader, buf) = (leak(reader), leak([0; 4]));
         let (end_reader, end_writer) = pipe().unwrap();
         let (send, receive) = mpsc::channel::<Pin<Box<pipe::Read<'static>>>>();
         let other = std::thread::spawn(move || {

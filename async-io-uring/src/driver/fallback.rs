@@ -10,16 +10,19 @@
 use std::{
     collections::VecDeque,
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     task::Waker,
     thread,
     time::{Duration, Instant},
 };
 
-use super::Mailbox;
+use super::{
+    Mailbox,
+    local::{TAG_MASK, TAG_MULTI},
+    wake,
+};
 use crate::{
-    op::{Finished, Mail, OpState, Phase},
+    op::{Finished, Mail, OpState, Phase, multishot::Multishot},
     ring::sqe::errno::{ECANCELED, ETIME},
     sys::emulate::{self, Attempt},
 };
@@ -80,10 +83,7 @@ impl Owner {
                 self.finish(op);
             }
             for waker in self.wakers.drain(..) {
-                // As in `LocalDriver::run_wakers`: this thread must go on.
-                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                    std::mem::forget(payload);
-                }
+                wake(waker);
             }
             self.mailbox.prepare_sleep();
             let limit = if self.mailbox.is_empty() && self.pool.nothing_done() {
@@ -152,6 +152,12 @@ impl Owner {
         let sqe = op.get().sqe.get();
         // SAFETY: the entry of an armed operation, which keeps what it names until it is published.
         let until = match unsafe { emulate::attempt(&sqe, again) } {
+            Attempt::Done(res) if res >= 0 && is_multishot(op.get()) => {
+                // SAFETY: the tag says that it is the state of a `Multishot`, which is not taken back yet.
+                let multishot = unsafe { Multishot::of(op.get()) };
+                self.wakers.extend(multishot.deliver(res));
+                return self.try_op(op, true);
+            }
             Attempt::Done(res) => {
                 op.get().res.set(res);
                 return self.finish(op);
@@ -193,9 +199,19 @@ impl Owner {
     }
 
     fn publish(&mut self, op: Held, right: Finished) {
+        if is_multishot(op.get()) {
+            // SAFETY: the tag says what it is, and it is finished once.
+            let multishot = unsafe { Multishot::take_back(op.get()) };
+            self.wakers.extend(multishot.end(op.get().res.get()));
+            return;
+        }
         // SAFETY: we are the owner, `right` is of this operation, and it is not touched after this.
         self.wakers.extend(unsafe { op.get().publish(right) });
     }
+}
+
+fn is_multishot(op: &OpState) -> bool {
+    op.sqe.get().user_data & TAG_MASK == TAG_MULTI
 }
 
 /// Threads that may block.

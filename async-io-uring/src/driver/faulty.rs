@@ -8,9 +8,11 @@ use crate::{UringRuntime, fs::OpenOptions, net::UnixStream, pipe::pipe, raw, rin
 
 /// Polls all of them; asks the n-th at the n-th poll.
 struct AskEach<A: Async> {
-    items: Vec<(Pin<Box<A>>, CancelFlag, Option<A::Output>)>,
+    items: Vec<Item<A>>,
     polls: usize,
 }
+
+type Item<A> = (Pin<Box<A>>, CancelFlag, Option<<A as Async>::Output>);
 
 impl<A: Async> Unpin for AskEach<A> {}
 

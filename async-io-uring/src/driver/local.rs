@@ -15,7 +15,6 @@ use std::{
     cell::{Cell, RefCell},
     io,
     marker::PhantomData,
-    panic::{AssertUnwindSafe, catch_unwind},
     process::abort,
     ptr,
     task::Waker,
@@ -26,9 +25,9 @@ use linux_raw_sys::io_uring::{
     IORING_ASYNC_CANCEL_ALL, IORING_ASYNC_CANCEL_ANY, IORING_CQE_F_MORE, IORING_CQE_F_NOTIF,
 };
 
-use super::Mailbox;
+use super::{Mailbox, wake};
 use crate::{
-    op::{Finished, Mail, OpState, Phase},
+    op::{Finished, Mail, OpState, Phase, multishot::Multishot},
     ring::{
         Cqe, Ring, Sqe,
         sqe::{
@@ -40,11 +39,13 @@ use crate::{
 };
 
 /// The low bits of `user_data` say what completes; the rest is the address of an `OpState`.
-const TAG_MASK: u64 = 0b1111;
+pub(super) const TAG_MASK: u64 = 0b1111;
 const TAG_OP: u64 = 0;
 const TAG_CANCEL: u64 = 1;
 const TAG_EVENT: u64 = 2;
 const TAG_CANCEL_ALL: u64 = 3;
+/// As `TAG_OP`, of an operation that lives in a `Multishot`.
+pub(crate) const TAG_MULTI: u64 = 4;
 
 /// How often a cancel that found nothing is sent again while its operation goes on: the kernel cannot find an operation that
 /// it is moving between two of its lists.
@@ -226,7 +227,8 @@ impl LocalDriver {
     fn try_send_cancel(&self, op: &OpState) -> bool {
         debug_assert_eq!(op.phase.get(), Phase::CancelDeferred);
         let target = op.sqe.get().user_data;
-        let sqe = Sqe { addr: target, user_data: target | TAG_CANCEL, ..Sqe::new(ASYNC_CANCEL, -1) };
+        let user_data = target & !TAG_MASK | TAG_CANCEL;
+        let sqe = Sqe { addr: target, user_data, ..Sqe::new(ASYNC_CANCEL, -1) };
         let sent = self.push(&sqe).is_some();
         if sent {
             op.owed.set(op.owed.get() + 1);
@@ -358,7 +360,7 @@ impl LocalDriver {
                 return;
             }
             TAG_CANCEL_ALL => return,
-            _ => debug_assert!(tag == TAG_OP || tag == TAG_CANCEL),
+            _ => debug_assert!(tag == TAG_OP || tag == TAG_CANCEL || tag == TAG_MULTI),
         }
         let op: *const OpState = ptr::with_exposed_provenance((cqe.user_data & !TAG_MASK) as usize);
         // SAFETY: the address is that of an armed `OpState`, exposed by `arm`. It owes this CQE, so it is not published; by
@@ -369,6 +371,15 @@ impl LocalDriver {
             if cqe.res == -ENOENT && op.owed.get() > 0 && op.resends.get() < RESENDS {
                 op.resends.set(op.resends.get() + 1);
                 self.send_cancel(op);
+            }
+        } else if tag == TAG_MULTI {
+            let res = if op.phase.get() == Phase::Neutralized { -ECANCELED } else { cqe.res };
+            // SAFETY: the tag says that `op` is the state of a `Multishot`, which its driver keeps until it is published.
+            let waker = unsafe { Multishot::of(op) }.deliver(res);
+            self.wakers.borrow_mut().extend(waker);
+            if cqe.flags & IORING_CQE_F_MORE == 0 {
+                op.res.set(res);
+                op.owed.set(op.owed.get() - 1);
             }
         } else {
             // A zero-copy send first tells its result (F_MORE) and later that the buffer is free (F_NOTIF).
@@ -395,8 +406,14 @@ impl LocalDriver {
 
     fn publish(&self, op: &OpState, right: Finished) {
         self.in_flight.set(self.in_flight.get() - 1);
-        // SAFETY: we are the owner, and `right` came from `op`, which is not touched after this.
-        if let Some(waker) = unsafe { op.publish(right) } {
+        if op.sqe.get().user_data & TAG_MASK == TAG_MULTI {
+            // SAFETY: as above: the state of a `Multishot`; nothing is owed any more, and this is reached once.
+            let multishot = unsafe { Multishot::take_back(op) };
+            self.wakers.borrow_mut().extend(multishot.end(op.res.get()));
+        } else if let Some(waker) = {
+            // SAFETY: we are the owner, and `right` came from `op`, which is not touched after this.
+            unsafe { op.publish(right) }
+        } {
             self.wakers.borrow_mut().push(waker);
         }
     }
@@ -405,11 +422,7 @@ impl LocalDriver {
     fn run_wakers(&self) {
         let mut wakers = self.wakers.take();
         for waker in wakers.drain(..) {
-            // A panic must not unwind through a driver that has operations in flight (*quiet*); the hook has reported it, and its
-            // payload is leaked, since its destructor may panic again.
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                std::mem::forget(payload);
-            }
+            wake(waker);
         }
         // Keep the larger allocation for the next turn.
         let mut current = self.wakers.borrow_mut();

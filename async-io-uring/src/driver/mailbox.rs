@@ -12,6 +12,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicPtr, Ordering, fence},
     },
+    time::Duration,
 };
 
 use crate::{
@@ -123,6 +124,11 @@ impl Mailbox {
     /// Sleeps without a ring, until somebody notifies. Between `prepare_sleep` and `awake`.
     pub(crate) fn wait(&self) {
         sys::eventfd_wait(&self.event);
+    }
+
+    /// As `wait`, but for no longer than `limit`.
+    pub(crate) fn wait_at_most(&self, limit: Duration) {
+        sys::emulate::wait(self.event.as_fd(), &mut [], Some(limit));
     }
 
     /// The descriptor that becomes readable, for an owner that waits on others, too.

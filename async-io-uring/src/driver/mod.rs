@@ -7,11 +7,18 @@ mod local;
 mod mailbox;
 mod shared;
 
-pub(crate) use local::{LocalDriver, Wait};
+pub(crate) use local::{LocalDriver, TAG_MULTI, Wait};
 pub(crate) use mailbox::Mailbox;
 pub(crate) use shared::shared_mailbox;
 
-use std::{cell::Cell, env, fmt, ptr, sync::OnceLock};
+use std::{
+    cell::Cell,
+    env, fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
+    sync::OnceLock,
+    task::Waker,
+};
 
 use crate::ring::Ring;
 
@@ -59,6 +66,16 @@ impl Driver {
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Driver").field(&self.kind).finish()
+    }
+}
+
+/// Wakes; a panic must not unwind through a driver that has operations in flight (*quiet*). The panic hook has reported it.
+pub(crate) fn wake(waker: Waker) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
+        && let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        // A payload whose destructor panics with a payload: enough.
+        mem::forget(worse);
     }
 }
 

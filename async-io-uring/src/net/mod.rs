@@ -3,18 +3,20 @@
 //! Operations take `&self`, so both directions of a connection can be used at once without splitting it.
 
 pub(crate) mod address;
+mod incoming;
 mod tcp;
 mod udp;
 mod unix;
 
 pub use std::net::Shutdown;
 
+pub use incoming::{CloseIncoming, Incoming};
 pub use tcp::{Accept, Connect, TcpListener, TcpStream};
 pub use udp::{RecvFrom, SendTo, UdpSocket};
 pub use unix::{UnixAccept, UnixConnect, UnixListener, UnixStream};
 
 use crate::op::{misc::ShutDown, operation, transfer::Transfer, whole::whole};
-use crate::ring::sqe::{RECV, SEND};
+use crate::ring::sqe::{RECV, SEND, SEND_ZC};
 
 operation! {
     /// The operation that reads from a socket.
@@ -27,6 +29,10 @@ operation! {
 operation! {
     /// The operation that ends a direction of a connection, or both.
     ShutdownSocket<'a>, ShutDown<'a> => std::io::Result<()>
+}
+operation! {
+    /// The operation that sends without copying.
+    SendZeroCopy<'a>, Transfer<'a, SEND_ZC> => std::io::Result<usize>
 }
 whole! {
     /// The operation that fills a buffer from a socket.

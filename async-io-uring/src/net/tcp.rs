@@ -8,12 +8,13 @@ use std::{
     task::{Poll, ready},
 };
 
-use async_trait_core::{Async, Context};
+use async_trait_core::{Async, Context, Items, items};
 
-use super::{address::RawAddress, connected, conversions};
+use super::{Incoming, SendZeroCopy, address::RawAddress, connected, conversions};
 use crate::op::{
     Op, operation,
-    socket::{AcceptOn, Accepted, ConnectTo, PeerText},
+    socket::{AcceptOn, Accepted, ConnectTo, MSG_NOSIGNAL, PeerText},
+    transfer::Transfer,
 };
 
 /// A socket that accepts TCP connections.
@@ -40,6 +41,14 @@ impl TcpListener {
     /// `Err(Cancelled)` if none was accepted. A connection that was accepted is returned, also after a request: none is lost.
     pub fn accept(&self) -> Accept<'_> {
         Accept::from_kind(AcceptOn::new(self.as_fd()))
+    }
+
+    /// The connections, one after the other, without end; accepted ahead by one operation that completes many times.
+    ///
+    /// # Cancellation
+    /// An item is `Err(Cancelled)` once it was asked and nothing accepted is left.
+    pub fn incoming(&self) -> Items<Incoming<'_>> {
+        items(Incoming::new(self))
     }
 
     /// The address that it listens at.
@@ -98,6 +107,18 @@ impl TcpStream {
     /// Those of `getsockname(2)`.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.local_addr()
+    }
+
+    /// Writes from `buf` without copying it; worth it from about 10 KiB on. Completes when the kernel has let go of the
+    /// buffer, which for a peer that does not acknowledge may take long. Needs Linux 6.0.
+    ///
+    /// # Errors
+    /// Those of `send(2)`, with the peer; `Unsupported` on older kernels.
+    ///
+    /// # Cancellation
+    /// `Err(Cancelled)` if nothing was written; a count otherwise.
+    pub fn write_zero_copy<'a>(&'a self, buf: &'a [u8]) -> SendZeroCopy<'a> {
+        SendZeroCopy::from_kind(Transfer::from_buffer(self.as_fd(), buf, 0, MSG_NOSIGNAL))
     }
 
     /// Whether small writes are sent at once.

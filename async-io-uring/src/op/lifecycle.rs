@@ -183,7 +183,7 @@ impl<K: Kind> Drop for Op<K> {
 /// # Safety
 /// The caller polls `state`, which is fresh; it and what `sqe` names stay in place until it is done.
 #[inline]
-unsafe fn start(state: &OpState, sqe: &Sqe, waker: &Waker) -> io::Result<()> {
+pub(super) unsafe fn start(state: &OpState, sqe: &Sqe, waker: &Waker) -> io::Result<()> {
     check_opcode(sqe.opcode)?;
     let waker = waker.clone();
     driver::with_current(|current| {
@@ -234,7 +234,7 @@ unsafe fn poll_started(state: &OpState, cx: &Context<'_>) -> bool {
 ///
 /// # Safety
 /// The caller polls `state`, which is started, and calls this once.
-unsafe fn request_cancel(state: &OpState) {
+pub(super) unsafe fn request_cancel(state: &OpState) {
     let mailbox = state.mailbox.get().expect("set when it was started");
     driver::with_current(|current| match current {
         Some(driver) if std::ptr::eq(driver.mailbox(), mailbox) => {

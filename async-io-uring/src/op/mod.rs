@@ -2,6 +2,7 @@
 
 pub(crate) mod lifecycle;
 pub(crate) mod misc;
+pub(crate) mod multishot;
 pub(crate) mod path;
 pub(crate) mod socket;
 mod state;

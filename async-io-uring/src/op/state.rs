@@ -167,7 +167,8 @@ impl OpState {
     pub(crate) unsafe fn arm(&self, sqe: &Sqe, mailbox: &'static Mailbox, waker: Waker, posted: bool) {
         debug_assert_eq!(self.stage.get(), Stage::Fresh);
         let mut sqe = *sqe;
-        sqe.user_data = ptr::from_ref(self).expose_provenance() as u64;
+        // The low bits may hold a tag.
+        sqe.user_data |= ptr::from_ref(self).expose_provenance() as u64;
         self.sqe.set(sqe);
         self.mailbox.set(Some(mailbox));
         self.phase.set(Phase::New);

@@ -104,7 +104,7 @@ unsafe impl<const OPCODE: u8> Kind for Transfer<'_, OPCODE> {
     const NAME: &'static str = match OPCODE {
         READ | RECV => "read",
         WRITE | SEND => "write",
-        _ => "send_zero_copy",
+        _ => "write_zero_copy",
     };
 
     #[inline]

@@ -16,10 +16,11 @@ use std::{
     },
     task::{Poll, Wake, Waker},
     thread,
+    time::Duration,
 };
 
 use async_trait_core::{Async, Context};
-use runtime_glue::{Runtime, RuntimeHandle, Work};
+use runtime_glue::{Runtime, RuntimeHandle, Waiting, Work};
 
 use self::{queue::Queue, worker::Seat};
 use crate::driver::{Driver, Mailbox, Wait};
@@ -129,6 +130,10 @@ impl Runtime for UringRuntime {
         self.handle.queue.schedule(work);
     }
 
+    fn drive(&self, waiting: &mut Waiting<'_>) {
+        drive(&self.handle.queue, waiting);
+    }
+
     fn name(&self) -> &str {
         NAME
     }
@@ -183,12 +188,34 @@ struct Handle {
     reference: RuntimeHandle,
 }
 
+/// How often a thread that blocks in `runtime_glue::block_on` looks whether another thread has woken it.
+const GLANCE: Duration = Duration::from_millis(1);
+
+/// Runs the ring of a thread that waits in `runtime_glue::block_on`, perhaps inside of a task: its operations go on.
+///
+/// Such a wait cannot be woken through the ring, so it looks from time to time; what completes on the ring is seen at once.
+fn drive(queue: &Arc<Queue>, waiting: &mut Waiting<'_>) {
+    Seat::with(queue, |seat| {
+        while !waiting.poll() {
+            if seat.run_some() {
+                seat.turn(Wait::No, || true);
+            } else {
+                seat.turn(Wait::AtMost(GLANCE), || !waiting.is_woken() && seat.is_idle());
+            }
+        }
+    });
+}
+
 /// The runtime as its own tasks know it: without keeping it open.
 struct Reference(Arc<Queue>);
 
 impl Runtime for Reference {
     fn schedule(&self, work: Work) {
         self.0.schedule(work);
+    }
+
+    fn drive(&self, waiting: &mut Waiting<'_>) {
+        drive(&self.0, waiting);
     }
 
     fn name(&self) -> &str {

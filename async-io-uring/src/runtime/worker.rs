@@ -99,12 +99,15 @@ impl Seat {
             (None, Wait::AtMost(_) | Wait::Forever) => {
                 self.mailbox.prepare_sleep();
                 if idle() {
-                    self.mailbox.wait();
+                    match wait {
+                        Wait::AtMost(limit) => self.mailbox.wait_at_most(limit),
+                        Wait::No | Wait::Forever => self.mailbox.wait(),
+                    }
                 }
                 self.mailbox.awake();
             }
         }
-        if matches!(wait, Wait::Forever) && self.runs_tasks {
+        if !matches!(wait, Wait::No) && self.runs_tasks {
             self.queue.leave_idle(self.mailbox);
         }
     }

@@ -27,8 +27,8 @@ use crate::{
         Sqe,
         sqe::{
             ACCEPT, CLOSE, CONNECT, CURRENT_POSITION, FALLOCATE, FSYNC, FTRUNCATE, LINKAT, MKDIRAT, NOP, OPENAT,
-            POLL_ADD, READ, READV, RECV, RECVMSG, RENAMEAT, SEND, SENDMSG, SHUTDOWN, SPLICE, STATX, SYMLINKAT, TIMEOUT,
-            UNLINKAT, WRITE, WRITEV,
+            POLL_ADD, READ, READV, RECV, RECVMSG, RENAMEAT, SEND, SEND_ZC, SENDMSG, SHUTDOWN, SPLICE, STATX, SYMLINKAT,
+            TIMEOUT, UNLINKAT, WRITE, WRITEV,
         },
     },
 };
@@ -76,7 +76,7 @@ pub(crate) unsafe fn attempt(sqe: &Sqe, again: bool) -> Attempt {
             // SAFETY: promised by the caller.
             rustix::net::recv(fd, unsafe { writable(sqe) }, flags).map(|(_, bytes)| bytes.min(sqe.len as usize))
         }
-        SEND => {
+        SEND | SEND_ZC => {
             let flags = SendFlags::from_bits_retain(sqe.op_flags) | SendFlags::DONTWAIT;
             // SAFETY: promised by the caller.
             rustix::net::send(fd, unsafe { readable(sqe) }, flags)
@@ -272,14 +272,16 @@ unsafe fn datagram(fd: BorrowedFd<'_>, sqe: &Sqe) -> Result<usize, RawErrno> {
 }
 
 /// # Safety
-/// `addr` names the room for a whole address.
+/// `addr` names the room for a whole address, or is zero.
 unsafe fn accept(fd: BorrowedFd<'_>, sqe: &Sqe) -> Result<usize, RawErrno> {
     // There is no flag for a single call: the listener itself becomes non-blocking.
     rustix::io::ioctl_fionbio(fd, true)?;
     let (accepted, peer) = rustix::net::acceptfrom_with(fd, SocketFlags::CLOEXEC)?;
-    let peer = peer.map_or_else(RawAddress::empty, |peer| raw_address(&peer));
-    // SAFETY: promised by the caller.
-    unsafe { ptr::with_exposed_provenance_mut::<RawAddress>(sqe.addr as usize).write(peer) };
+    if sqe.addr != 0 {
+        let peer = peer.map_or_else(RawAddress::empty, |peer| raw_address(&peer));
+        // SAFETY: promised by the caller.
+        unsafe { ptr::with_exposed_provenance_mut::<RawAddress>(sqe.addr as usize).write(peer) };
+    }
     Ok(descriptor(accepted))
 }
 

@@ -150,3 +150,11 @@ unsafe impl<A: Async> Async for Resume<A> {
         unsafe { self.0.as_mut().poll_async(cx) }
     }
 }
+
+/// Leaks a value for the rest of the process, and remembers where, so that a leak checker finds it.
+pub fn leak<T: Send + 'static>(value: T) -> &'static mut T {
+    static LEAKED: std::sync::Mutex<Vec<usize>> = std::sync::Mutex::new(Vec::new());
+    let place = Box::leak(Box::new(value));
+    LEAKED.lock().unwrap().push(std::ptr::from_mut(place).expose_provenance());
+    place
+}
