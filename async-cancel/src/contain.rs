@@ -65,6 +65,7 @@ impl Held {
     }
 
     /// Lets the panic out, if one is held. Nothing started may be left.
+    #[cfg(any(feature = "std", feature = "macros"))]
     pub(crate) fn resume(&mut self) {
         #[cfg(feature = "std")]
         if let Some(panic) = self.panic.take() {
@@ -73,6 +74,7 @@ impl Held {
     }
 
     /// Forgets the panic, if one is held: another one goes on.
+    #[cfg(feature = "macros")]
     pub(crate) fn discard(self) {
         #[cfg(feature = "std")]
         discard(self.panic);

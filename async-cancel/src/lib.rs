@@ -29,6 +29,8 @@ mod ambient;
 #[cfg(feature = "macros")]
 mod bracket;
 mod contain;
+#[cfg(feature = "time")]
+mod deadline;
 mod error;
 mod finally;
 mod limit;
@@ -45,10 +47,14 @@ mod under;
 
 pub use ambient::{cancelled, checkpoint, checkpoint_stopping, is_cancelled, is_stopping, stopping};
 pub use async_trait_core::{CancelFlag, Cancelled, Cause, Reason};
+#[cfg(feature = "time")]
+pub use deadline::{AmbientDeadline, effective_deadline, time_left, timeout, timeout_at, with_deadline, with_timeout};
 pub use error::Elapsed;
 pub use finally::finally;
 pub use on_cancel::on_cancel;
 pub use or_cancelled::{OrCancelled, OrElse, or_cancelled};
+#[cfg(feature = "time")]
+pub use runtime_glue::{Interval, Sleep, interval, sleep, sleep_until};
 pub use timeout::{Timeout, cancel_when};
 #[cfg(feature = "std")]
 pub use token::{

@@ -1,38 +1,42 @@
-//! The deadline in force, as an ambient value beside the flags: what a shield must hide and a timeout may only shorten.
+//! The deadline that a combinator sets for its child, and what a shield hides.
 //!
-//! Without the feature `time` there are no deadlines, and this is where that is decided.
+//! Without the feature `time` there are no deadlines, and this is the one place where that is decided.
 
 use async_trait_core::Context;
 
 /// The deadline that a combinator sets for its child, if any.
 #[derive(Clone, Copy)]
-pub(crate) struct Limit {
+pub(crate) enum Limit {
+    None,
+    /// So long after the first poll.
     #[cfg(feature = "time")]
-    at: Option<std::time::Instant>,
+    After(std::time::Duration),
+    #[cfg(feature = "time")]
+    At(std::time::Instant),
 }
 
 impl Limit {
-    pub(crate) const fn none() -> Self {
-        Self {
-            #[cfg(feature = "time")]
-            at: None,
-        }
-    }
-
-    #[cfg(feature = "time")]
-    pub(crate) const fn at(at: std::time::Instant) -> Self {
-        Self { at: Some(at) }
-    }
-
     /// Runs `f` with a context in which this deadline is in force, if it is before the one outside.
     #[inline]
-    pub(crate) fn under<R>(self, cx: &mut Context<'_>, f: impl FnOnce(&mut Context<'_>) -> R) -> R {
+    pub(crate) fn under<R>(&mut self, cx: &mut Context<'_>, f: impl FnOnce(&mut Context<'_>) -> R) -> R {
         #[cfg(feature = "time")]
-        if let Some(at) = self.at {
+        if let Some(at) = self.resolve(cx) {
             let deadline = crate::AmbientDeadline::within(at, cx);
             return f(&mut cx.with_value(&deadline));
         }
         f(cx)
+    }
+
+    /// When it is; a duration begins now.
+    #[cfg(feature = "time")]
+    fn resolve(&mut self, cx: &Context<'_>) -> Option<std::time::Instant> {
+        if let Self::After(duration) = *self {
+            *self = crate::deadline::now(cx).checked_add(duration).map_or(Self::None, Self::At);
+        }
+        match *self {
+            Self::At(at) => Some(at),
+            _ => None,
+        }
     }
 }
 

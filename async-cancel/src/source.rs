@@ -19,6 +19,7 @@ pin_project! {
         Token {
             #[pin]
             waiting: Waiting<CancellationToken>,
+            limit: Limit,
             held: Held,
         },
         Timer {
@@ -44,7 +45,11 @@ impl Source {
     }
 
     pub(crate) fn token(token: CancellationToken) -> Self {
-        Self::Token { waiting: Waiting::new(token), held: Held::none() }
+        #[cfg(feature = "time")]
+        let limit = token.deadline().map_or(Limit::None, Limit::At);
+        #[cfg(not(feature = "time"))]
+        let limit = Limit::None;
+        Self::Token { waiting: Waiting::new(token), limit, held: Held::none() }
     }
 
     #[cfg(feature = "time")]
@@ -68,14 +73,14 @@ impl Source {
         match self.project() {
             // SAFETY: passed on to the caller; if the child unwinds, it is complete.
             SourceProj::Shield => hidden(cx, |cx| unsafe { child.poll_async(cx) }),
-            SourceProj::Token { mut waiting, held } => loop {
+            SourceProj::Token { mut waiting, limit, held } => loop {
                 let seen = waiting.stage();
-                {
-                    let mut cx = cx.with_cancel(waiting.flag());
+                let polled = limit.under(cx, |cx| {
                     // SAFETY: passed on to the caller; see `Held::poll` for what unwinds.
-                    if let Poll::Ready(output) = unsafe { held.poll(child.as_mut(), &mut cx) } {
-                        return Poll::Ready(output);
-                    }
+                    unsafe { held.poll(child.as_mut(), &mut cx.with_cancel(waiting.flag())) }
+                });
+                if polled.is_ready() {
+                    return polled;
                 }
                 // The waker's clone, and the drop of an older one, are foreign code beside a started child.
                 let live = !child.is_cancel_safe();

@@ -112,13 +112,13 @@ impl<S: Future, A: Async> Timeout<S, A> {
             state: State::Fresh(first),
             reason: None,
             held: Held::none(),
-            limit: Limit::none(),
+            limit: Limit::None,
         }
     }
 
     #[cfg(feature = "time")]
-    pub(crate) fn with_limit(mut self, at: std::time::Instant) -> Self {
-        self.limit = Limit::at(at);
+    pub(crate) fn with_limit(mut self, limit: Limit) -> Self {
+        self.limit = limit;
         self
     }
 }
@@ -155,7 +155,7 @@ unsafe impl<S: Future, A: Async> Async for Timeout<S, A> {
             let Some(asked) = this.flag.reason().or_else(|| cx.cancel_reason()) else {
                 // SAFETY: *completed*, *retired*: promised by the caller for this value, hence for its child, which is dropped
                 // only below, and only when it is cancel-safe; after `Ready` this returns.
-                if let Poll::Ready(output) = unsafe { limited(a.as_mut(), *this.limit, this.held, this.flag, cx) } {
+                if let Poll::Ready(output) = unsafe { limited(a.as_mut(), this.limit, this.held, this.flag, cx) } {
                     return Poll::Ready(Ok(output));
                 }
                 if is_signal_pending {
@@ -187,7 +187,7 @@ unsafe impl<S: Future, A: Async> Async for Timeout<S, A> {
             if !(looked && a.is_cancel_safe()) || this.held.is_some() {
                 *this.state = State::Told;
                 // SAFETY: as above.
-                if let Poll::Ready(output) = unsafe { limited(a.as_mut(), *this.limit, this.held, this.flag, cx) } {
+                if let Poll::Ready(output) = unsafe { limited(a.as_mut(), this.limit, this.held, this.flag, cx) } {
                     return Poll::Ready(Err(Elapsed::new(reason, Some(output))));
                 }
                 if !a.is_cancel_safe() || this.held.is_some() {
@@ -211,7 +211,7 @@ unsafe impl<S: Future, A: Async> Async for Timeout<S, A> {
 /// As for [`Async::poll_async`].
 unsafe fn limited<A: Async>(
     child: Pin<&mut A>,
-    limit: Limit,
+    limit: &mut Limit,
     held: &mut Held,
     flag: &CancelFlag,
     cx: &mut Context<'_>,

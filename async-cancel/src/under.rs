@@ -48,6 +48,11 @@ impl<A: Async> Under<A> {
     pub(crate) fn token(token: crate::CancellationToken, a: A) -> Self {
         Self { child: a, source: Source::token(token) }
     }
+
+    #[cfg(feature = "time")]
+    pub(crate) fn timer(sleep: runtime_glue::Sleep, limit: crate::limit::Limit, a: A) -> Self {
+        Self { child: a, source: Source::timer(sleep, limit) }
+    }
 }
 
 #[cfg(feature = "std")]

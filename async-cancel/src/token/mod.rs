@@ -8,7 +8,8 @@
 //! | `tree.rs` | the shape of the tree, and how a request is pushed down |
 //! | `request.rs` | from one tree to those that follow it, and waking |
 //! | `list.rs` | who waits at a node |
-//! | `special.rs` | tokens of `any`, and the nodes with a timer |
+//! | `special.rs` | tokens that follow others (`any`), or have a timer |
+//! | `timer.rs` | deadlines and grace periods |
 //! | `wait.rs`, `registration.rs` | the futures, and the handlers |
 //!
 //! Read next: `node.rs`.
@@ -18,6 +19,8 @@ mod node;
 mod registration;
 mod request;
 mod special;
+#[cfg(feature = "time")]
+mod timer;
 mod tree;
 mod wait;
 
@@ -194,6 +197,71 @@ impl CancellationToken {
     /// As [`cancel`](Self::cancel).
     pub fn stop(&self) -> bool {
         request::request(self.node, Stage::Stopping, Reason::Requested)
+    }
+
+    /// Asks everything under this token to start nothing new, and to finish after `grace`.
+    ///
+    /// The timer is one of the runtime that is current where this is called.
+    ///
+    /// # Examples
+    /// ```
+    /// use async_cancel::{CancellationToken, OrCancelled as _, checkpoint_stopping, with_token};
+    /// use async_trait_core::async_block;
+    /// use std::time::Duration;
+    ///
+    /// let token = CancellationToken::new();
+    /// let server = async_block! {
+    ///     while checkpoint_stopping().await.is_ok() {
+    ///         token.cancel_within(Duration::from_millis(1));
+    ///     }
+    ///     // No new requests are accepted; what is in flight goes on until the grace period is over.
+    ///     async_trait_core::pending::<()>().or_cancelled().await
+    /// };
+    /// assert!(runtime_glue::block_on(with_token(&token, server)).is_err());
+    /// ```
+    ///
+    /// # Panics
+    /// As [`cancel`](Self::cancel).
+    #[cfg(feature = "time")]
+    pub fn cancel_within(&self, grace: std::time::Duration) {
+        timer::cancel_within(self, grace);
+    }
+
+    /// A token that is cancelled when this one is, or at `when` ([`Reason::Deadline`]).
+    ///
+    /// The timer is one of the runtime that is current where this is called; handlers and wakers run on its thread. Dropped
+    /// early the token leaves no timer behind.
+    ///
+    /// # Examples
+    /// ```
+    /// use async_cancel::{CancellationToken, Reason};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let token = CancellationToken::new().with_deadline(Instant::now() + Duration::from_millis(1));
+    /// assert_eq!(runtime_glue::block_on(token.cancelled()), Reason::Deadline);
+    /// ```
+    #[cfg(feature = "time")]
+    #[must_use]
+    pub fn with_deadline(&self, when: std::time::Instant) -> Self {
+        Self { node: timer::child_with_deadline(self.node, when) }
+    }
+
+    /// When this token will be cancelled at the latest: the earliest deadline among those of this token and of all that it
+    /// follows. Under [`with_token`](crate::with_token) it is an ambient one.
+    ///
+    /// # Examples
+    /// ```
+    /// use async_cancel::CancellationToken;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let when = Instant::now() + Duration::from_secs(60);
+    /// let token = CancellationToken::new().with_deadline(when);
+    /// assert_eq!(token.child_token().deadline(), Some(when));
+    /// ```
+    #[cfg(feature = "time")]
+    #[must_use]
+    pub fn deadline(&self) -> Option<std::time::Instant> {
+        timer::deadline(self)
     }
 
     /// Whether it is cancelled. One load.

@@ -39,6 +39,9 @@ pub(super) struct Node {
     refs: AtomicU32,
     /// This is the first field of a [`Special`], and was allocated as one.
     is_special: bool,
+    /// This token, or one that it follows, has a deadline. Written before the node is shared.
+    #[cfg(feature = "time")]
+    has_deadline: Cell<bool>,
     /// A hint: who drops one of two counts of a node that never had children need not look for one to splice.
     had_children: AtomicBool,
     pub(super) flag: CancelFlag,
@@ -58,7 +61,7 @@ pub(super) struct Links {
     pub(super) children: Cell<*mut Node>,
 }
 
-// SAFETY: `refs`, `flag` and `waiters` are for any thread; `root` and `is_special` are only read once the node is shared; `links` are
+// SAFETY: `refs`, `flag` and `waiters` are for any thread; `root`, `is_special` and `has_deadline` are only read once the node is shared; `links` are
 // touched only under the tree's lock.
 unsafe impl Send for Node {}
 // SAFETY: as above.
@@ -69,6 +72,8 @@ impl Node {
         Self {
             refs: AtomicU32::new(1),
             is_special,
+            #[cfg(feature = "time")]
+            has_deadline: Cell::new(false),
             had_children: AtomicBool::new(false),
             flag: CancelFlag::new(),
             root: Cell::new(NonNull::dangling()),
@@ -106,6 +111,8 @@ impl Node {
         // SAFETY: the caller's count keeps it.
         let above = unsafe { parent.as_ref() };
         child.root.set(above.root.get());
+        #[cfg(feature = "time")]
+        child.has_deadline.set(above.has_deadline.get());
         above.count();
         above.had_children.store(true, Ordering::Relaxed);
         let tree = above.lock_tree();
@@ -136,6 +143,18 @@ impl Node {
 
     pub(super) fn is_special(&self) -> bool {
         self.is_special
+    }
+
+    #[cfg(feature = "time")]
+    pub(super) fn has_deadline(&self) -> bool {
+        self.has_deadline.get()
+    }
+
+    /// # Safety
+    /// The node is not shared yet.
+    #[cfg(feature = "time")]
+    pub(super) unsafe fn set_deadline(&self) {
+        self.has_deadline.set(true);
     }
 
     pub(super) fn root(&self) -> &Self {

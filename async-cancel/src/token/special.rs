@@ -21,18 +21,18 @@ pub(super) struct Special {
     sources: Vec<Pin<Box<Forward>>>,
     /// What cancels it when its time has come.
     #[cfg(feature = "time")]
-    timer: Option<super::timer::Timer>,
+    timer: std::sync::OnceLock<super::timer::Timer>,
 }
 
 impl Special {
-    fn allocate(depth: u32) -> NonNull<Self> {
+    pub(super) fn allocate(depth: u32) -> NonNull<Self> {
         let node = Node::new(true);
         NonNull::from(Box::leak(Box::new(Self {
             node,
             depth,
             sources: Vec::new(),
             #[cfg(feature = "time")]
-            timer: None,
+            timer: std::sync::OnceLock::new(),
         })))
     }
 
@@ -49,6 +49,22 @@ impl Special {
         self.depth
     }
 
+    /// Whom it follows.
+    #[cfg(feature = "time")]
+    pub(super) fn sources(&self) -> impl Iterator<Item = NonNull<Node>> {
+        self.sources.iter().map(|forward| forward.source)
+    }
+
+    #[cfg(feature = "time")]
+    pub(super) fn timer(&self) -> Option<&super::timer::Timer> {
+        self.timer.get()
+    }
+
+    #[cfg(feature = "time")]
+    pub(super) fn set_timer(&self, timer: super::timer::Timer) {
+        assert!(self.timer.set(timer).is_ok(), "a token has one timer");
+    }
+
     /// Frees it, handing out the counts that it holds in other trees.
     ///
     /// # Safety
@@ -61,7 +77,7 @@ impl Special {
             handles.push(forward.source);
         }
         #[cfg(feature = "time")]
-        if let Some(timer) = &special.timer {
+        if let Some(timer) = special.timer.get() {
             timer.stop();
         }
         // SAFETY: it came from `allocate`; the forwards and the timer no longer know it, and nobody else can reach it.
@@ -148,6 +164,16 @@ pub(super) fn follow(sources: Vec<NonNull<Node>>) -> NonNull<Node> {
         if let Some(reason) = flag.reason() {
             let stage = if flag.is_cancelled() { Stage::Cancelled } else { Stage::Stopping };
             request(root, stage, reason);
+        }
+    }
+    #[cfg(feature = "time")]
+    for forward in sources {
+        // SAFETY: counted by the forward.
+        if unsafe { forward.source.as_ref() }.has_deadline() {
+            // SAFETY: counted by the caller.
+            let root = unsafe { root.as_ref() };
+            // SAFETY: only the caller has a handle, and it is not out yet; who asks through a forward does not look for deadlines.
+            unsafe { root.set_deadline() };
         }
     }
     root

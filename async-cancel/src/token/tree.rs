@@ -156,6 +156,18 @@ impl<'t> Tree<'t> {
         }
     }
 
+    /// Calls `f` with `node` and its ancestors, as far as they are special.
+    #[cfg(feature = "time")]
+    pub(super) fn for_each_special(&self, node: NonNull<Node>, mut f: impl FnMut(NonNull<Node>)) {
+        let mut next = Some(node);
+        while let Some(node) = next {
+            if self.at(node).is_special() {
+                f(node);
+            }
+            next = NonNull::new(self.links(node).parent.get());
+        }
+    }
+
     /// Who waits at `node`, which is of this tree and counted by somebody.
     pub(super) fn with_waiters<R>(&mut self, node: NonNull<Node>, f: impl FnOnce(&mut List) -> R) -> R {
         if ptr::eq(node.as_ptr(), self.root) { f(&mut self.list) } else { f(&mut self.at(node).lock_waiters()) }

@@ -4,11 +4,15 @@
 mod ambient;
 mod auto_traits;
 mod bracket;
+#[cfg(feature = "time")]
+mod clock;
 mod common;
 mod finally;
 mod handlers;
 mod on_cancel;
 mod or_cancelled;
+#[cfg(feature = "time")]
+mod time;
 mod timeout;
 mod token;
 mod token_tree;
