@@ -17,14 +17,18 @@
 //! Read next: `macros.rs`, `run.rs`, `scope.rs`; then `runtime_glue`'s `task/mod.rs`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod asked;
 mod limit;
 mod local;
 #[cfg(feature = "macros")]
 mod macros;
 mod options;
+pub mod policy;
 mod run;
 mod scope;
+pub mod stream;
 mod tree;
+mod try_scope;
 
 pub use async_trait_core::{Async, BoxAsync, CancelSafe, Cancelled, Reason};
 #[cfg(feature = "macros")]
@@ -34,9 +38,12 @@ pub use async_trait_macros::async_fn_in_scope as async_fn;
 pub use limit::{Reserve, Slot, SpawnWhenFree};
 pub use local::{FutureScope, LocalScope};
 pub use options::ScopeOptions;
+pub use policy::PolicyScope;
 pub use runtime_glue::{BlockingCx, JoinError, JoinHandle};
 pub use scope::{Builder, Scope};
+pub use stream::StreamInScope;
 pub use tree::TaskTree;
+pub use try_scope::{TryJoinFuture, TryJoinHandle, TryReserve, TryScope, TrySlot};
 
 /// The core crate, for macros: what `async_scope::async_fn` expands to names it through here.
 #[doc(hidden)]
@@ -48,5 +55,6 @@ pub mod __private {
     pub use crate::{
         local::{FuturesFuture, OnOneThread},
         run::ScopeFuture,
+        try_scope::TryBody,
     };
 }

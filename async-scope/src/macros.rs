@@ -41,6 +41,72 @@ macro_rules! scope {
     ($($tokens:tt)+) => { $crate::__scope!(@parse [scope] [] $($tokens)+) };
 }
 
+/// A scope whose tasks may fail: the first error asks the others to finish.
+///
+/// Forms as for [`scope!`](crate::scope!); `s` is a [`&TryScope`](crate::TryScope). Body and tasks yield `Result<_, E>` with one
+/// `E: From<Cancelled>`; `?` converts others. The scope yields the body's error, else the first error of a task that nobody
+/// awaited, else the body's output.
+///
+/// ```
+/// use async_scope::try_scope;
+/// use std::io;
+///
+/// let result = runtime_glue::block_on(try_scope!(|s| -> io::Result<u64> {
+///     let size = s.spawn_blocking(|| Ok(std::fs::metadata("/etc/hosts")?.len()));
+///     s.spawn(async { Err::<(), _>(io::Error::other("no such luck")) });
+///     size.await
+/// }));
+/// assert_eq!(result.unwrap_err().to_string(), "no such luck");
+/// ```
+///
+/// # Panics
+/// As [`scope!`](crate::scope!).
+///
+/// # Cancellation
+/// As [`scope!`](crate::scope!).
+#[macro_export]
+macro_rules! try_scope {
+    ($($tokens:tt)+) => { $crate::__scope!(@parse [try] [] $($tokens)+) };
+}
+
+/// A scope whose result is made by a [`Policy`](crate::policy::Policy), which hears of each task as it ends.
+///
+/// `policy_scope!(POLICY, |s| body)` or `policy_scope!(OPTIONS, POLICY, |s| body)`, with `move` before `|s|` as usual; `s` is a
+/// [`&PolicyScope`](crate::PolicyScope), and the body yields `()`.
+///
+/// ```
+/// use async_scope::{policy::Quorum, policy_scope};
+///
+/// let outcome = runtime_glue::block_on(policy_scope!(Quorum::<u32, ()>::of(2), |s| {
+///     for i in 0..3 {
+///         s.spawn(async move { Ok(i) });
+///     }
+/// }));
+/// assert!(outcome.reached);
+/// assert_eq!(outcome.ok.len(), 2);
+/// ```
+///
+/// # Panics
+/// As [`scope!`](crate::scope!), and with a panic of the policy.
+///
+/// # Cancellation
+/// As [`scope!`](crate::scope!).
+#[macro_export]
+macro_rules! policy_scope {
+    ($policy:expr, |$s:tt| $($body:tt)+) => {
+        $crate::__scope!(@policy [$crate::ScopeOptions::new()] [$policy] [] $s $($body)+)
+    };
+    ($policy:expr, move |$s:tt| $($body:tt)+) => {
+        $crate::__scope!(@policy [$crate::ScopeOptions::new()] [$policy] [move] $s $($body)+)
+    };
+    ($options:expr, $policy:expr, |$s:tt| $($body:tt)+) => {
+        $crate::__scope!(@policy [$options] [$policy] [] $s $($body)+)
+    };
+    ($options:expr, $policy:expr, move |$s:tt| $($body:tt)+) => {
+        $crate::__scope!(@policy [$options] [$policy] [move] $s $($body)+)
+    };
+}
+
 /// A scope whose tasks need not be `Send`: they run in turn, in the polls of the scope itself, and need no runtime. The value is
 /// an `Async` that stays on its thread.
 ///
@@ -138,6 +204,37 @@ macro_rules! __scope {
             let body = $crate::__core::plain! { $($inner)* $($body)+ };
             // SAFETY: as above; only the body was given the scope.
             unsafe { $crate::__private::FuturesFuture::new(handle, body) }.await
+        }
+    };
+
+    (@block [try] [$options:expr] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
+        $crate::__core::async_block! { $($outer)*
+            // SAFETY: the scope is pinned in this block's frame, before its future; the future is made once, below.
+            let scope = unsafe { $crate::TryScope::new($options) };
+            let handle = &scope;
+            let $s = handle;
+            let body = $crate::__core::async_block! { $($inner)* $($body)+ };
+            let body = $crate::__private::TryBody::new(handle, body);
+            // SAFETY: as above; only the body was given the scope.
+            let output = unsafe { $crate::__private::ScopeFuture::new(handle, body) }.await;
+            handle.result(output)
+        }
+    };
+
+    (@policy [$options:expr] [$policy:expr] [$($capture:tt)*] $s:tt $($body:tt)+) => {
+        // Evaluated now, and moved into the block.
+        match ($options, $policy) {
+            (options, policy) => $crate::__core::async_block! { $($capture)*
+                // SAFETY: the scope is pinned in this block's frame, before its future; the future is made once, below.
+                let scope = unsafe { $crate::PolicyScope::new(options, policy) };
+                let handle = &scope;
+                handle.finish_on_exit();
+                let $s = handle;
+                let body = $crate::__core::async_block! { $($capture)* $($body)+ };
+                // SAFETY: as above; only the body was given the scope.
+                unsafe { $crate::__private::ScopeFuture::new(handle, body) }.await;
+                handle.output()
+            }
         }
     };
 }

@@ -179,6 +179,13 @@ fn a_task_spawned_by_a_destructor_is_destroyed_too() {
     impl Drop for Spawns<'_> {
         fn drop(&mut self) {
             self.1.set(self.1.get() + 1);
+            if self.1.get() < 3 {
+                let again = Spawns(self.0, self.1);
+                self.0.spawn(async move {
+                    let _again = again;
+                    std::future::pending::<()>().await;
+                });
+            }
         }
     }
     let dropped = Cell::new(0);
@@ -192,7 +199,7 @@ fn a_task_spawned_by_a_destructor_is_destroyed_too() {
     }));
     assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(future);
-    assert_eq!(dropped.get(), 1);
+    assert_eq!(dropped.get(), 3);
 }
 
 #[test]

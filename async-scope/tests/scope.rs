@@ -107,7 +107,7 @@ fn results_borrow_the_environment() {
 fn the_forms_of_the_macro() {
     let owned = String::from("moved");
     assert_eq!(block_on(scope!(move |_| owned.len())), 5);
-    assert_eq!(block_on(scope!(|_| -> Result<u8, std::num::ParseIntError> { Ok("7".parse::<u8>()?) })), Ok(7));
+    assert_eq!(block_on(scope!(|_| -> Result<u8, std::num::ParseIntError> { Ok("7".parse::<u8>()? + 1) })), Ok(8));
     let options = ScopeOptions::new().name("forms").limit(2);
     assert_eq!(block_on(scope!(options.clone(), |s| { s.tree().to_string() })), "forms\n");
     assert_eq!(block_on(scope!(options, move |_| 1)), 1);
@@ -128,7 +128,7 @@ fn a_wrapping_macro_of_the_users() {
 
 #[test]
 fn a_scope_value_is_send_and_runs_on_any_thread() {
-    let data = vec![1, 2, 3];
+    let data = [1, 2, 3];
     let value = scope!(|s| { s.spawn(async { data.iter().sum::<i32>() }).await.unwrap() });
     let sum = std::thread::scope(|threads| threads.spawn(|| block_on(value)).join().unwrap());
     assert_eq!(sum, 6);
