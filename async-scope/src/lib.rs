@@ -27,6 +27,7 @@ pub mod policy;
 mod run;
 mod scope;
 pub mod stream;
+mod stuck;
 mod tree;
 mod try_scope;
 
@@ -39,7 +40,7 @@ pub use limit::{Reserve, Slot, SpawnWhenFree};
 pub use local::{FutureScope, LocalScope};
 pub use options::ScopeOptions;
 pub use policy::PolicyScope;
-pub use runtime_glue::{BlockingCx, JoinError, JoinHandle};
+pub use runtime_glue::{BlockingCx, JoinError, JoinHandle, task::StuckTask};
 pub use scope::{Builder, Scope};
 pub use stream::StreamInScope;
 pub use tree::TaskTree;

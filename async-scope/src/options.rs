@@ -1,8 +1,14 @@
 //! `ScopeOptions`: what a scope is told before its body begins.
 
-use std::{any::Any, borrow::Cow, time::Duration, time::Instant};
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use runtime_glue::{Runtime, RuntimeHandle};
+use runtime_glue::{Runtime, RuntimeHandle, task::StuckTask};
 
 /// Options of a scope, passed first to its macro: `scope!(ScopeOptions::new().limit(4), |s| { .. })`. A value, so that it can
 /// be named and shared.
@@ -22,6 +28,17 @@ pub struct ScopeOptions {
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) report_after: Option<Duration>,
+    pub(crate) report_to: Option<ReportTo>,
+}
+
+/// Where reports of stuck tasks go.
+#[derive(Clone)]
+pub(crate) struct ReportTo(pub(crate) Arc<dyn Fn(&StuckTask) + Send + Sync>);
+
+impl fmt::Debug for ReportTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReportTo").finish_non_exhaustive()
+    }
 }
 
 impl ScopeOptions {
@@ -62,9 +79,16 @@ impl ScopeOptions {
         self
     }
 
-    /// How long a task may stay pending after the scope was cancelled before it is reported as stuck. Default: 5 seconds.
+    /// How long a task may stay pending on a plain future after it was asked to finish, before it is reported once as stuck, with
+    /// the future's type and the await's file and line. Default: 5 seconds.
     pub fn report_after(mut self, grace: Duration) -> Self {
         self.report_after = Some(grace);
+        self
+    }
+
+    /// Where reports of stuck tasks go, instead of standard error (or `tracing`, with that feature).
+    pub fn report_to(mut self, report: impl Fn(&StuckTask) + Send + Sync + 'static) -> Self {
+        self.report_to = Some(ReportTo(Arc::new(report)));
         self
     }
 }

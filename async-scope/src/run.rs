@@ -26,7 +26,7 @@ use async_trait_core::{Async, BoxAsync, Context};
 use pin_project_lite::pin_project;
 use runtime_glue::{Runtime, RuntimeHandle, TimerKey, task::Alive};
 
-use crate::Scope;
+use crate::{Scope, stuck};
 
 type Payload = Box<dyn Any + Send>;
 
@@ -64,7 +64,10 @@ struct Run<T> {
     phase: Phase,
     output: Option<T>,
     panic: Option<Payload>,
+    /// For the scope's deadline.
     alarm: Option<Alarm>,
+    /// For the report of stuck tasks.
+    watch: Option<Alarm>,
 }
 
 enum Phase {
@@ -81,7 +84,11 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
     /// `scope` lies pinned in the frame that also holds this future, is not used by another one, and `&'s Scope` was given only
     /// to `body`. Only the macros of this crate call it.
     pub unsafe fn new(scope: &'s Scope<'s>, body: B) -> Self {
-        Self { scope, body: Some(body), run: Run { phase: Phase::Fresh, output: None, panic: None, alarm: None } }
+        Self {
+            scope,
+            body: Some(body),
+            run: Run { phase: Phase::Fresh, output: None, panic: None, alarm: None, watch: None },
+        }
     }
 
     /// One round: as far as it goes without waiting. `Ready` when the scope is quiet. A panic of foreign code unwinds out of
@@ -108,8 +115,12 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
         if let Some(queue) = &scope.local {
             queue.register_parent(cx.waker());
         }
-        let alarm = &mut this.run.alarm;
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| poll_deadline(scope, alarm, cx.waker()))) {
+        let (alarm, watch) = (&mut this.run.alarm, &mut this.run.watch);
+        let timers = AssertUnwindSafe(|| {
+            poll_deadline(scope, alarm, cx.waker());
+            poll_watch(scope, watch, cx.waker());
+        });
+        if let Err(panic) = catch_unwind(timers) {
             keep_first(&mut this.run.panic, panic);
             // A runtime whose timers panic gets no second chance to keep the scope from ending.
             tasks.cancel_for_panic();
@@ -359,14 +370,28 @@ fn poll_deadline(scope: &Scope<'_>, alarm: &mut Option<Alarm>, waker: &Waker) {
     if scope.is_cancelled() {
         return;
     }
-    let runtime = scope.runtime();
-    if runtime.now() >= at {
+    if scope.runtime().now() >= at {
         *alarm = None;
         scope.tasks.cancel_contained(reason);
-    } else if !alarm.as_ref().is_some_and(|alarm| alarm.at == at && alarm.waker.will_wake(waker)) {
+    } else {
+        set_alarm(scope, alarm, at, waker);
+    }
+}
+
+/// Reports tasks that were asked to finish and do not notice; sets the timer for the next.
+fn poll_watch(scope: &Scope<'_>, watch: &mut Option<Alarm>, waker: &Waker) {
+    match stuck::look(scope) {
+        Some(at) => set_alarm(scope, watch, at, waker),
+        None => *watch = None,
+    }
+}
+
+fn set_alarm(scope: &Scope<'_>, alarm: &mut Option<Alarm>, at: Instant, waker: &Waker) {
+    if !alarm.as_ref().is_some_and(|alarm| alarm.at == at && alarm.waker.will_wake(waker)) {
         *alarm = None;
+        let runtime = scope.runtime().clone();
         let key = Some(runtime.sleep_until(at, waker));
-        *alarm = Some(Alarm { at, waker: waker.clone(), runtime: runtime.clone(), key });
+        *alarm = Some(Alarm { at, waker: waker.clone(), runtime, key });
     }
 }
 

@@ -42,7 +42,7 @@ pub use self::{
     blocked::BlockingCx,
     header::Header,
     panics::{JoinError, Panic},
-    set::{Alive, TaskOptions, TaskSet},
+    set::{Alive, StuckTask, TaskOptions, TaskSet},
 };
 use self::{
     state::{Join, Kind},

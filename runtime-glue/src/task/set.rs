@@ -12,6 +12,7 @@ use std::{
     ptr::NonNull,
     sync::{Arc, OnceLock},
     task::Waker,
+    time::{Duration, Instant},
 };
 
 use async_trait_core::{Async, CancelFlag, Reason};
@@ -26,7 +27,7 @@ use super::{
     typed,
 };
 use crate::{
-    JoinHandle, RuntimeHandle, rescue,
+    JoinHandle, Runtime as _, RuntimeHandle, rescue,
     sync::{Mutex, MutexGuard, lock},
 };
 
@@ -87,6 +88,33 @@ struct Inner {
     panics: Vec<Arc<PanicCell>>,
     /// Names of tasks, by the address of their slot; removed when the slot is claimed again.
     names: HashMap<usize, Cow<'static, str>>,
+    /// What tasks that were asked to finish wait for, by the address of their slot; as `names`.
+    waits: HashMap<usize, Wait>,
+}
+
+/// A plain future that a task waits for though it was asked to finish.
+struct Wait {
+    future: &'static str,
+    location: &'static Location<'static>,
+    since: Instant,
+    reported: bool,
+}
+
+/// A task that still waits for a plain future though it was asked to finish.
+#[derive(Clone, Debug)]
+pub struct StuckTask {
+    /// Its name, or the type of its computation.
+    pub name: Cow<'static, str>,
+    /// Whether it is a background task.
+    pub background: bool,
+    /// Where it was spawned.
+    pub spawned_at: &'static Location<'static>,
+    /// The type of the future that it awaits.
+    pub future: &'static str,
+    /// Where it awaits that.
+    pub awaits_at: &'static Location<'static>,
+    /// For how long it has been waiting there since it was asked.
+    pub waiting: Duration,
 }
 
 impl TaskSet {
@@ -103,7 +131,13 @@ impl TaskSet {
             count: Count::new(),
             local,
             roots: false,
-            inner: Mutex::new(Inner { arena: Arena::new(), parent: None, panics: Vec::new(), names: HashMap::new() }),
+            inner: Mutex::new(Inner {
+                arena: Arena::new(),
+                parent: None,
+                panics: Vec::new(),
+                names: HashMap::new(),
+                waits: HashMap::new(),
+            }),
         }
     }
 
@@ -211,6 +245,9 @@ impl TaskSet {
                 Some(name) => drop(inner.names.insert(header.addr().get(), name)),
                 None if inner.names.is_empty() => {}
                 None => drop(inner.names.remove(&header.addr().get())),
+            }
+            if !inner.waits.is_empty() {
+                inner.waits.remove(&header.addr().get());
             }
             header
         }
@@ -399,26 +436,94 @@ impl TaskSet {
             } else {
                 "waiting"
             };
-            lines.push((
-                name,
-                state,
-                head.state.is_background(),
-                head.flag.reason(),
-                head.location,
-                head.vtable.type_name,
-            ));
+            let wait = inner.waits.get(&header.addr().get()).map(|wait| (wait.future, wait.location));
+            let reason = head.flag.reason();
+            lines.push((name, state, head.state.is_background(), reason, head.location, head.vtable.type_name, wait));
         });
         drop(inner);
-        for (name, state, background, reason, location, type_name) in lines {
+        for (name, state, background, reason, location, type_name, wait) in lines {
             let name = name.unwrap_or_else(|| type_name().into());
             let background = if background { " (background)" } else { "" };
             write!(out, "{indent}{name}: {state}{background}")?;
             if let Some(reason) = reason {
                 write!(out, ", asked to finish: {reason}")?;
             }
+            if let Some((future, location)) = wait {
+                write!(out, ", still waits for `{future}` at {location}")?;
+            }
             writeln!(out, ", spawned at {location}")?;
         }
         Ok(())
+    }
+
+    /// Notes what a task that is asked to finish waits for. The first such task wakes the parent, which sets its timer.
+    pub(crate) fn note_wait(&self, task: NonNull<Header>, site: Option<(&'static str, &'static Location<'static>)>) {
+        let now = site.map(|_| self.ambient().now());
+        let key = task.addr().get();
+        let mut inner = self.lock();
+        let parent = match (site, now) {
+            (Some((future, location)), Some(now)) => match inner.waits.get_mut(&key) {
+                Some(wait) if wait.location == location && wait.future == future => None,
+                _ => {
+                    let first = inner.waits.is_empty();
+                    inner.waits.insert(key, Wait { future, location, since: now, reported: false });
+                    if first { inner.parent.take() } else { None }
+                }
+            },
+            _ => {
+                inner.waits.remove(&key);
+                None
+            }
+        };
+        drop(inner);
+        if let Some(parent) = parent {
+            parent.wake();
+        }
+    }
+
+    /// The tasks that have been waiting for a plain future for at least `grace` since they were asked, each once; and when the
+    /// next one will have been.
+    pub fn stuck(&self, now: Instant, grace: Duration) -> (Vec<StuckTask>, Option<Instant>) {
+        let mut inner = self.lock();
+        if inner.waits.is_empty() {
+            return (Vec::new(), None);
+        }
+        let mut unfinished = Vec::new();
+        self.visit_locked(&inner, |header| {
+            // SAFETY: under the lock a claimed slot is initialised.
+            let head = unsafe { header.as_ref() };
+            if !head.state.is_done() {
+                unfinished.push((
+                    header.addr().get(),
+                    head.state.is_background(),
+                    head.location,
+                    head.vtable.type_name,
+                ));
+            }
+        });
+        let (mut stuck, mut next) = (Vec::new(), None::<Instant>);
+        let inner = &mut *inner;
+        for (key, background, spawned_at, type_name) in unfinished {
+            let Some(wait) = inner.waits.get_mut(&key) else { continue };
+            if wait.reported {
+                continue;
+            }
+            let due = wait.since + grace;
+            if due > now {
+                next = Some(next.map_or(due, |next| next.min(due)));
+                continue;
+            }
+            wait.reported = true;
+            stuck.push(StuckTask {
+                name: inner.names.get(&key).cloned().unwrap_or_else(|| type_name().into()),
+                background,
+                spawned_at,
+                future: wait.future,
+                awaits_at: wait.location,
+                waiting: now.saturating_duration_since(wait.since),
+            });
+        }
+        (stuck, next)
     }
 
     pub(crate) fn pin(&self) -> bool {

@@ -16,7 +16,7 @@ use std::{
     task::Poll,
 };
 
-use async_trait_core::{Async, Cancelled, Context, Reason};
+use async_trait_core::{__private::AwaitSite, Async, Cancelled, Context, Reason};
 
 use super::{
     arena::Place,
@@ -159,10 +159,27 @@ unsafe fn run_async<A: Async>(header: NonNull<Header>) {
         {
             return Step::Drop(reason);
         }
-        // SAFETY: *completed*: a task's future is polled until it is complete or cancel-safe and asked; `Work` cannot be dropped
-        // without the rescue running it on, and the scope outlives it. *retired*: on `Ready` or an unwinding the task is
-        // completed and never run again.
-        match unsafe { future.as_mut().poll_async(cx) } {
+        let mut poll = |cx: &mut Context<'_>| {
+            // SAFETY: *completed*: a task's future is polled until it is complete or cancel-safe and asked; `Work` cannot be dropped
+            // without the rescue running it on, and the scope outlives it. *retired*: on `Ready` or an unwinding the task is
+            // completed and never run again.
+            unsafe { future.as_mut().poll_async(cx) }
+        };
+        let polled = if cx.is_cancelled() {
+            // What it waits for though it is asked, for the report of a stuck task.
+            let site = AwaitSite::new();
+            let polled = poll(&mut cx.with_value(&site));
+            if polled.is_pending() {
+                // SAFETY: the task is unfinished and its owner is here.
+                if let Some(set) = unsafe { Header::set(header) } {
+                    set.note_wait(header, site.take());
+                }
+            }
+            polled
+        } else {
+            poll(cx)
+        };
+        match polled {
             Poll::Ready(output) => Step::Ready(output),
             Poll::Pending => match cx.cancel_reason() {
                 // *honest*: asked now, at the moment of the drop.
