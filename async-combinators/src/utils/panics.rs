@@ -76,7 +76,17 @@ mod with_std {
     }
 
     /// Writes a panic that is not passed on to standard error, so that none is swallowed. The panic hook has already run.
+    #[cold]
     fn report(payload: Payload) {
+        write(&payload);
+        // The destructor of a payload may panic, and the destructor of that panic's payload: there it ends, with a leak.
+        if let Err(second) = contain(|| drop(payload)) {
+            write(&second);
+            mem::forget(second);
+        }
+    }
+
+    fn write(payload: &Payload) {
         let text = payload
             .downcast_ref::<&str>()
             .copied()
@@ -84,10 +94,6 @@ mod with_std {
             .unwrap_or("a value that is no text");
         // A closed standard error must not turn into a panic here.
         let _ = writeln!(std::io::stderr(), "async-combinators: a further panic, not passed on: {text}");
-        // The destructor of a payload may panic, and the destructor of that panic's payload: there it ends, with a leak.
-        if let Err(second) = contain(|| drop(payload)) {
-            mem::forget(second);
-        }
     }
 }
 

@@ -344,3 +344,6 @@ unsafe fn wake_proto(data: *const ()) {
     let proto = unsafe { &*data.cast::<Proto<'_>>() };
     proto.lines().wake(proto.index / BITS, proto.index % BITS);
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;
