@@ -38,7 +38,7 @@ fn each_connection_is_an_item_or_handed_out_at_the_end() {
 fn it_may_be_dropped_and_forgotten_at_any_time() {
     for place in Place::each() {
         for forget in [false, true] {
-            let listener = TcpListener::bind(any()).unwrap();
+            let listener = &*leak(TcpListener::bind(any()).unwrap());
             let address = listener.local_addr().unwrap();
             let mut incoming = listener.incoming();
             let client = std::net::TcpStream::connect(address).unwrap();
@@ -50,7 +50,7 @@ fn it_may_be_dropped_and_forgotten_at_any_time() {
             let second = std::net::TcpStream::connect(address).unwrap();
             assert_eq!(place.run(incoming.next()).unwrap().unwrap().peer_addr().unwrap(), second.local_addr().unwrap());
             if forget {
-                std::mem::forget(incoming);
+                leak(incoming);
             } else {
                 drop(incoming);
             }

@@ -20,7 +20,10 @@ use std::{
     task::Waker,
 };
 
-use crate::ring::Ring;
+use crate::{
+    ring::{Ring, Sqe},
+    sys::emulate,
+};
 
 /// What serves operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,6 +109,32 @@ pub(crate) fn with_current<T>(f: impl FnOnce(Option<&LocalDriver>) -> T) -> T {
     let driver = CURRENT.get();
     // SAFETY: null, or set by `Entered`, which borrows the driver and resets the pointer before that borrow ends.
     f(unsafe { driver.as_ref() })
+}
+
+/// How many transfers in a row a thread may carry out without its executor, before one goes through the driver, so that others
+/// get their turn.
+const BUDGET: u32 = 64;
+
+/// Carries out a transfer at once, by a system call that does not wait, if this thread has no ring. That costs less than the
+/// way to the shared driver and back. `None` if it is to be submitted.
+///
+/// # Safety
+/// As for `emulate::direct`.
+#[inline]
+pub(crate) unsafe fn at_once(sqe: &Sqe) -> Option<i32> {
+    thread_local! {
+        static SPENT: Cell<u32> = const { Cell::new(0) };
+    }
+    if !CURRENT.get().is_null() {
+        return None;
+    }
+    let spent = SPENT.get();
+    SPENT.set(if spent < BUDGET { spent + 1 } else { 0 });
+    if spent == BUDGET {
+        return None;
+    }
+    // SAFETY: promised by the caller.
+    unsafe { emulate::direct(sqe) }
 }
 
 /// While it lives, operations that are first polled on this thread go to the driver that it was made from.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Fresh ──poll: asked already───────────────────────────────▶ Retired, Err(Cancelled), nothing was started
+//!       ──poll: carried out by a call that does not wait, on a thread without a ring ─▶ Retired
 //!       ──poll: given to the driver of this thread, or posted──▶ Started
 //! Started ──poll: asked ─▶ cancel sent or posted, once ─▶ Started
 //!         ──poll: not done ─▶ waker registered, Pending
@@ -114,6 +115,12 @@ impl<K: Kind> Op<K> {
                         Err(Failure::Cancelled(reason))
                     } else {
                         let sqe = kind.as_mut().prepare();
+                        // SAFETY: the entry of a fresh operation, whose memory and descriptors are valid for the time of this call.
+                        if let Some(res) = unsafe { driver::at_once(&sqe) } {
+                            let result = u32::try_from(res).map_err(|_| Failure::Errno(-res));
+                            state.stage.set(Stage::Retired);
+                            return Poll::Ready(kind.finish(result));
+                        }
                         // SAFETY: fresh; *completed* keeps `state` and what `sqe` names in place until it is done, and so does `Drop`.
                         match unsafe { start(state, &sqe, cx.waker()) } {
                             Ok(()) if state.is_done() => continue,

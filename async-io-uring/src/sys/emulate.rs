@@ -115,6 +115,35 @@ pub(crate) unsafe fn attempt(sqe: &Sqe, again: bool) -> Attempt {
     }
 }
 
+/// Tries to carry out a transfer at once, if it is one that a flag can keep from waiting: the data is in the page cache, the
+/// socket or the pipe. `None` if it would wait, or cannot be tried.
+///
+/// # Safety
+/// As for `attempt`, until this returns.
+pub(crate) unsafe fn direct(sqe: &Sqe) -> Option<i32> {
+    if sqe.fd < 0 {
+        return None;
+    }
+    // SAFETY: promised by the caller: the descriptor is borrowed by the operation.
+    let fd = unsafe { BorrowedFd::borrow_raw(sqe.fd) };
+    let result = match sqe.opcode {
+        // SAFETY: promised by the caller.
+        READ | READV | WRITE | WRITEV => unsafe { transfer(fd, sqe, ReadWriteFlags::NOWAIT) },
+        // SAFETY: promised by the caller.
+        RECV | SEND => match unsafe { attempt(sqe, false) } {
+            Attempt::Done(res) => return Some(res),
+            _ => return None,
+        },
+        // SAFETY: promised by the caller.
+        RECVMSG | SENDMSG => unsafe { datagram(fd, sqe) },
+        _ => return None,
+    };
+    match result {
+        Err(RawErrno::AGAIN | RawErrno::OPNOTSUPP | RawErrno::INTR | RawErrno::NOSYS) => None,
+        result => Some(code(result)),
+    }
+}
+
 /// Carries out an entry on a thread that may block.
 ///
 /// # Safety
