@@ -16,7 +16,7 @@ use std::{
     ptr,
     sync::Arc,
     task::{Wake, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::sync::{AtomicU32, Ordering, thread};
@@ -52,7 +52,7 @@ impl Drop for Own {
 
 impl Parker {
     /// A parker of the calling thread.
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { state: AtomicU32::new(EMPTY), thread: thread::current() })
     }
 
@@ -81,7 +81,7 @@ impl Parker {
     /// As `park`, but for no longer than `timeout`. False if that has passed.
     #[cfg(not(loom))]
     pub(crate) fn park_timeout(&self, timeout: Duration) -> bool {
-        let end = Instant::now().checked_add(timeout);
+        let end = std::time::Instant::now().checked_add(timeout);
         if self.prepare() {
             let mut left = timeout;
             loop {
@@ -89,7 +89,7 @@ impl Parker {
                 if self.take_notice() {
                     return true;
                 }
-                left = end.map_or(timeout, |end| end.saturating_duration_since(Instant::now()));
+                left = end.map_or(timeout, |end| end.saturating_duration_since(std::time::Instant::now()));
                 if left.is_zero() {
                     // Acquire as in `take_notice`: the notice may have come just now.
                     return self.state.swap(EMPTY, Ordering::Acquire) == NOTIFIED;

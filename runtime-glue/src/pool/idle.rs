@@ -339,3 +339,143 @@ impl Idle {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod tests {
+    use super::*;
+    use crate::sync::{AtomicUsize, fence};
+    use loom::thread;
+
+    /// A pool whose work are numbers: `injected` for anybody, taken by workers that follow the protocol as `worker.rs` does.
+    struct Model {
+        idle: Idle,
+        injected: AtomicUsize,
+        left: AtomicUsize,
+    }
+
+    impl Model {
+        fn new(work: usize) -> Arc<Self> {
+            Arc::new(Self { idle: Idle::new(0), injected: AtomicUsize::new(0), left: AtomicUsize::new(work) })
+        }
+
+        /// As `Shared::inject`.
+        fn inject(&self) {
+            self.injected.fetch_add(1, Ordering::Release);
+            fence(Ordering::SeqCst);
+            if self.idle.is_worth_waking(true) {
+                self.idle.wake_one(true, || false);
+            }
+        }
+
+        fn take(&self) -> bool {
+            let taken = self.injected.fetch_update(Ordering::Acquire, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+            if taken && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+                // Everybody may end.
+                self.idle.wake_all();
+            }
+            taken
+        }
+
+        fn end_search(&self) {
+            if self.idle.end_search() {
+                fence(Ordering::SeqCst);
+                if self.injected.load(Ordering::Relaxed) > 0 && self.idle.is_worth_waking(true) {
+                    self.idle.wake_one(true, || false);
+                }
+            }
+        }
+
+        /// As `Worker::work`, until all work is done.
+        fn work(&self) {
+            let parker = Parker::new();
+            self.idle.arrive();
+            let mut searching = false;
+            while self.left.load(Ordering::SeqCst) > 0 {
+                searching = searching || self.idle.begin_search();
+                if self.take() {
+                    if searching {
+                        self.end_search();
+                    }
+                    searching = false;
+                    continue;
+                }
+                let bed = self.idle.lie_down(&parker, searching, false);
+                fence(Ordering::SeqCst);
+                let reason = !self.idle.is_anybody_searching() && self.injected.load(Ordering::Relaxed) > 0;
+                if !reason && self.left.load(Ordering::SeqCst) > 0 {
+                    match bed {
+                        Bed::Watch => drop(parker.park_timeout(FIRST_LOOK)),
+                        _ => parker.park(),
+                    }
+                }
+                searching = self.idle.get_up(&parker);
+            }
+            if searching {
+                self.end_search();
+            }
+        }
+    }
+
+    /// Loom finds a deadlock if a wake is lost.
+    fn model(workers: usize, injectors: usize) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(move || {
+            let model = Model::new(injectors);
+            let mut threads = Vec::new();
+            for _ in 0..workers {
+                let model = Arc::clone(&model);
+                threads.push(thread::spawn(move || model.work()));
+            }
+            for _ in 1..injectors {
+                let model = Arc::clone(&model);
+                threads.push(thread::spawn(move || model.inject()));
+            }
+            model.inject();
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn one_worker_hears_of_injected_work() {
+        model(1, 1);
+    }
+
+    #[test]
+    fn one_worker_hears_of_two_injections() {
+        model(1, 2);
+    }
+
+    #[test]
+    fn two_workers_hear_of_injected_work() {
+        model(2, 1);
+    }
+
+    /// A watch ends only when nobody is active; who arrives meanwhile finds it, or finds that there is none and wakes somebody.
+    #[test]
+    fn work_that_a_worker_queues_for_itself_is_watched() {
+        loom::model(|| {
+            let idle = Arc::new(Idle::new(0));
+            let parker = Parker::new();
+            idle.arrive();
+            idle.arrive();
+            // One goes to sleep while another works: on watch.
+            assert_eq!(idle.lie_down(&parker, false, false), Bed::Watch);
+            idle.leave();
+            let other = {
+                let idle = Arc::clone(&idle);
+                thread::spawn(move || {
+                    idle.arrive();
+                    // It has queued something for itself.
+                    let relies_on_watch = !idle.is_worth_waking(false);
+                    (relies_on_watch, idle)
+                })
+            };
+            let ended = idle.end_watch(&parker);
+            let (relies_on_watch, _) = other.join().unwrap();
+            assert!(!(ended && relies_on_watch), "the watch ended although a worker relied on it");
+        });
+    }
+}
