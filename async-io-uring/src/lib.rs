@@ -2,6 +2,7 @@
 mod driver;
 mod error;
 pub mod fs;
+pub mod io;
 mod misc;
 pub mod net;
 mod op;
