@@ -14,16 +14,16 @@
 //!
 //! When the last handle of a node goes, slots of forgotten waiters may still be in its list. They are not touched again.
 //!
-//! A slot is never behind a `&mut` that claims it alone: the waiter is `!Unpin` and holds it in an `UnsafeCell`.
+//! A slot is never behind a `&mut` that claims it alone: the waiter is `!Unpin` and holds it in a cell.
 
 use core::{
-    cell::UnsafeCell,
     marker::PhantomPinned,
     ptr::{self, NonNull},
     task::Waker,
 };
 
 use super::node::Node;
+use crate::sync::LockedCell;
 
 /// What a slot waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +37,7 @@ pub(super) enum Wants {
 
 /// One waiter.
 pub(super) struct Slot {
-    inner: UnsafeCell<Inner>,
+    inner: LockedCell<Inner>,
     /// The list points here.
     _pinned: PhantomPinned,
 }
@@ -58,9 +58,9 @@ struct Inner {
 }
 
 impl Slot {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            inner: UnsafeCell::new(Inner {
+            inner: LockedCell::new(Inner {
                 prev: ptr::null(),
                 next: ptr::null(),
                 waker: None,
@@ -235,7 +235,7 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { slot: Slot::new(), is_used: false }
     }
 

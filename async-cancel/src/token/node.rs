@@ -22,7 +22,7 @@
 use std::{boxed::Box, vec::Vec};
 
 use core::{
-    cell::{Cell, UnsafeCell},
+    cell::Cell,
     ptr::{self, NonNull},
 };
 
@@ -33,7 +33,7 @@ use super::{
     special::Special,
     tree::Tree,
 };
-use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering, fence, lock};
+use crate::sync::{AtomicBool, AtomicU32, LockedCell, Mutex, MutexGuard, Ordering, fence, lock};
 
 pub(super) struct Node {
     refs: AtomicU32,
@@ -48,7 +48,7 @@ pub(super) struct Node {
     /// The root of the tree; the node itself in a root. Written once, before the node is shared.
     root: Cell<NonNull<Node>>,
     /// Only touched through [`Tree`].
-    pub(super) links: UnsafeCell<Links>,
+    pub(super) links: LockedCell<Links>,
     waiters: Mutex<List>,
 }
 
@@ -77,7 +77,7 @@ impl Node {
             had_children: AtomicBool::new(false),
             flag: CancelFlag::new(),
             root: Cell::new(NonNull::dangling()),
-            links: UnsafeCell::new(Links {
+            links: LockedCell::new(Links {
                 parent: Cell::new(ptr::null_mut()),
                 prev: Cell::new(ptr::null_mut()),
                 next: Cell::new(ptr::null_mut()),

@@ -11,7 +11,6 @@
 use std::{
     boxed::Box,
     task::{Wake, Waker},
-    thread::{self, ThreadId},
 };
 
 use core::{fmt, pin::Pin};
@@ -19,7 +18,7 @@ use core::{fmt, pin::Pin};
 use async_trait_core::Reason;
 
 use super::{CancellationToken, wait::Waiting};
-use crate::sync::{Arc, Condvar, Mutex, lock};
+use crate::sync::{Arc, Condvar, Mutex, ThreadId, lock, thread};
 
 /// A handler that was given to [`CancellationToken::on_cancel`].
 ///

@@ -13,7 +13,7 @@ use std::{
 
 use async_cancel::{CancellationToken, Reason, Registration};
 
-use crate::common::{Wakes, drops};
+use crate::common::{Wakes, drops, forget};
 
 #[test]
 fn it_runs_at_once_on_the_thread_that_asks() {
@@ -65,10 +65,10 @@ fn taken_back_it_never_runs_and_what_it_holds_is_dropped() {
 fn a_forgotten_registration_leaves_it_in_place() {
     let token = CancellationToken::new();
     let ran = Arc::new(Wakes::default());
-    std::mem::forget(token.on_cancel({
+    forget(Box::new(token.on_cancel({
         let ran = ran.clone();
         move |_| ran.wake()
-    }));
+    })));
     token.cancel();
     assert_eq!(ran.count(), 1);
 }

@@ -13,7 +13,7 @@ use async_cancel::{
 };
 use async_trait_core::{async_block, yield_now};
 
-use crate::common::{Hand, Wakes, run};
+use crate::common::{Hand, Wakes, forget, run};
 
 /// Polls a plain future once, counting wakes.
 fn poll_once<F: Future>(future: Pin<&mut F>, wakes: &Arc<Wakes>) -> Poll<F::Output> {
@@ -134,7 +134,8 @@ fn a_waiter_that_is_forgotten_after_a_poll_stays_valid() {
         let borrowed = token.clone();
         let mut forgotten = Box::pin(borrowed.cancelled());
         assert!(poll_once(forgotten.as_mut(), &wakes).is_pending());
-        std::mem::forget(forgotten);
+        // SAFETY: it is not moved or touched again.
+        forget(unsafe { Pin::into_inner_unchecked(forgotten) });
     }
     assert!(poll_once(kept.as_mut(), &wakes).is_pending());
     token.cancel();
@@ -147,7 +148,8 @@ fn a_token_whose_waiter_was_forgotten_is_freed() {
     let wakes = Arc::new(Wakes::default());
     let mut forgotten = Box::pin(token.cancelled());
     assert!(poll_once(forgotten.as_mut(), &wakes).is_pending());
-    std::mem::forget(forgotten);
+    // SAFETY: it is not moved or touched again.
+    forget(unsafe { Pin::into_inner_unchecked(forgotten) });
     drop(token);
 }
 
