@@ -264,7 +264,7 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
         }
         match panic {
             // A second panic during a panic would abort; the panic hook has printed this one.
-            Some(panic) if thread::panicking() => drop_into(&mut None, panic),
+            Some(panic) if thread::panicking() => discard(panic),
             Some(panic) => resume_unwind(panic),
             None => {}
         }
@@ -320,7 +320,7 @@ unsafe impl<B: Async> Async for ScopeFuture<'_, B> {
             None => Poll::Ready(run.output.take().expect("the body has returned, or panicked")),
             Some(panic) => {
                 if let Some(output) = run.output.take() {
-                    drop_into(&mut None, output);
+                    discard(output);
                 }
                 resume_unwind(panic)
             }
@@ -395,21 +395,25 @@ fn set_alarm(scope: &Scope<'_>, alarm: &mut Option<Alarm>, at: Instant, waker: &
     }
 }
 
+/// Keeps a panic if it is the first; the panic hook has printed it otherwise.
 fn keep_first(first: &mut Option<Payload>, panic: Payload) {
     match first {
         None => *first = Some(panic),
-        // The panic hook has printed it.
-        Some(_) => drop_into(&mut None, panic),
+        Some(_) => discard(panic),
     }
 }
 
 /// Drops a value; a panic of its destructor is kept if it is the first.
 fn drop_into<T>(first: &mut Option<Payload>, value: T) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        match first {
-            None => *first = Some(panic),
-            // Its own destructor may panic, too.
-            Some(_) => mem::forget(panic),
-        }
+        keep_first(first, panic);
+    }
+}
+
+/// Drops a value where nobody is left to be told of a panic of its destructor. The payload of such a panic is leaked: its own
+/// destructor might panic, and so on.
+fn discard<T>(value: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        mem::forget(panic);
     }
 }
