@@ -7,20 +7,13 @@
 //! Each piece of work is promised a thread: an idle one, or a new one, since any of them may block for ever on another piece.
 //! Where no thread can be had, every thread that is blocked in `block_on` is woken to help.
 
-use std::{
-    collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
-    process,
-    sync::LazyLock,
-    task::Waker,
-    thread,
-    time::Duration,
-};
+use std::{collections::VecDeque, process, sync::LazyLock, task::Waker, thread, time::Duration};
 
 use async_trait_core::Reason;
 
 use crate::{
     Work,
+    contain::contain,
     sync::{Condvar, Mutex, lock},
 };
 
@@ -61,23 +54,16 @@ pub(crate) fn push(work: Work) {
     }
 }
 
-/// Runs one rescued task, if there is any.
+/// Runs one rescued task, if there is any. Does not unwind: who helps may have started computations on its stack.
 pub(crate) fn try_run_one() -> bool {
-    match QUEUE.try_pop() {
-        Some(work) => {
-            work.run();
-            true
-        }
-        None => false,
-    }
+    let work = QUEUE.try_pop();
+    // A panic out of `run` is that of a runtime to which the task was handed back; the panic hook has printed it.
+    work.map(|work| contain(|| work.run())).is_some()
 }
 
 fn worker() {
     while let Some(work) = QUEUE.pop() {
-        // A panic out of `run` is that of a foreign waker after the task was complete; the panic hook has printed it.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work.run())) {
-            std::mem::forget(panic);
-        }
+        contain(|| work.run());
     }
 }
 

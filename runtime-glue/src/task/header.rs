@@ -4,7 +4,7 @@ use std::{
     cell::{Cell, UnsafeCell},
     mem::{ManuallyDrop, MaybeUninit},
     panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
-    ptr::NonNull,
+    ptr::{self, NonNull},
     task::{RawWaker, RawWakerVTable, Waker},
 };
 
@@ -212,6 +212,19 @@ impl Header {
     }
 }
 
+/// Releases a reference when it is dropped.
+///
+/// # Invariants
+/// The reference is its own.
+pub(crate) struct Reference(pub(crate) NonNull<Header>);
+
+impl Drop for Reference {
+    fn drop(&mut self) {
+        // SAFETY: by the invariant; released once.
+        unsafe { Header::release(self.0) };
+    }
+}
+
 /// The place of a join waker. Whose it is, and whether it is filled, is the state's business: see `JWAKER` there.
 pub(crate) struct WakerCell(UnsafeCell<MaybeUninit<Waker>>);
 
@@ -250,10 +263,10 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(
     },
     |data| {
         let header = header_of(data);
+        // INVARIANT: the waker's reference, which ends with it, also when the runtime panics.
+        let _reference = Reference(header);
         // SAFETY: the waker's reference.
         unsafe { Header::wake(header) };
-        // SAFETY: the waker's reference, which ends with it.
-        unsafe { Header::release(header) };
     },
     |data| {
         // SAFETY: the waker's reference or borrow.
@@ -273,14 +286,33 @@ fn header_of(data: *const ()) -> NonNull<Header> {
 const MOST_DEPTH: u32 = 64;
 
 thread_local! {
-    static SCHEDULING: Scheduling = const { Scheduling { depth: Cell::new(0), lost: Cell::new(None) } };
+    /// The innermost call of `Runtime::schedule` that is under way on this thread.
+    static SCHEDULING: Cell<*const Scheduling> = const { Cell::new(ptr::null()) };
 }
 
-/// The calls of `Runtime::schedule` that are under way on this thread.
+/// A call of `Runtime::schedule`, in the stack frame of [`schedule`], in the list of those on this thread.
 struct Scheduling {
-    depth: Cell<u32>,
-    /// A `Work` that was dropped by the unwinding of a panicking `schedule`.
+    outer: *const Self,
+    depth: u32,
+    /// The task that is being scheduled, to compare with.
+    header: NonNull<Header>,
+    /// Its `Work`, if an unwinding has dropped it.
     lost: Cell<Option<Work>>,
+}
+
+impl Scheduling {
+    /// Calls `f` with the calls on this thread, from the innermost out, until it returns true.
+    fn any(mut f: impl FnMut(&Self) -> bool) -> bool {
+        let mut next = SCHEDULING.get();
+        // SAFETY: a call in the list is still running, further down on this stack.
+        while let Some(call) = unsafe { next.as_ref() } {
+            if f(call) {
+                return true;
+            }
+            next = call.outer;
+        }
+        false
+    }
 }
 
 /// Hands a task to its runtime, or to the rescue if it belongs there.
@@ -305,49 +337,47 @@ pub(crate) unsafe fn schedule(header: NonNull<Header>) {
         runtime.schedule(work);
         return;
     }
-    let depth = SCHEDULING.try_with(|s| s.depth.replace(s.depth.get() + 1));
-    match depth {
-        Ok(depth) if depth < MOST_DEPTH => {}
-        // Too deep in a runtime that runs work inline, or this thread is ending.
-        too_deep => {
-            if too_deep.is_ok() {
-                SCHEDULING.with(|s| s.depth.set(s.depth.get() - 1));
-            }
-            rescue::push(work);
-            return;
-        }
+    let outer = SCHEDULING.get();
+    // SAFETY: a call in the list is still running, further down on this stack.
+    let depth = unsafe { outer.as_ref() }.map_or(0, |call| call.depth) + 1;
+    if depth > MOST_DEPTH {
+        // A runtime that runs work inline.
+        rescue::push(work);
+        return;
     }
+    let call = Scheduling { outer, depth, header, lost: Cell::new(None) };
+    SCHEDULING.set(&raw const call);
     let result = catch_unwind(AssertUnwindSafe(|| runtime.schedule(work)));
-    let lost = SCHEDULING.with(|s| {
-        s.depth.set(s.depth.get() - 1);
-        if result.is_err() { s.lost.take() } else { None }
-    });
-    if let Err(payload) = result {
-        let Some(work) = lost else { resume_unwind(payload) };
-        let header = work.header();
-        // SAFETY: the task is unfinished while `work` exists.
-        match unsafe { Header::set(header) } {
-            Some(set) => {
-                set.unobserved_panic(payload);
-                rescue::adopt(work);
-            }
-            None => {
-                rescue::adopt(work);
-                resume_unwind(payload);
-            }
+    SCHEDULING.set(outer);
+    // If it has not panicked, a `Work` that got lost in an unwinding inside it, or that it dropped while this thread was
+    // unwinding anyway, is dropped with `call`, and so rescued.
+    let Err(payload) = result else { return };
+    let Some(work) = call.lost.take() else { resume_unwind(payload) };
+    // SAFETY: the task is unfinished while `work` exists.
+    match unsafe { Header::set(header) } {
+        Some(set) => {
+            set.unobserved_panic(payload);
+            rescue::adopt(work);
+        }
+        None => {
+            rescue::adopt(work);
+            resume_unwind(payload);
         }
     }
 }
 
-/// A `Work` was dropped. If a `schedule` on this thread is panicking, that call takes care of it; else it is rescued.
+/// A `Work` was dropped. If that was the unwinding of a panicking `schedule`, which then tells the scope, it takes care of the
+/// work; else it is rescued.
 pub(crate) fn dropped(work: Work) {
     let mut work = Some(work);
     if std::thread::panicking() {
-        let _ = SCHEDULING.try_with(|s| {
-            if s.depth.get() > 0 {
-                let other = s.lost.replace(work.take());
-                work = other;
+        Scheduling::any(|call| {
+            let lost = work.take_if(|work| work.header() == call.header);
+            let found = lost.is_some();
+            if found {
+                call.lost.set(lost);
             }
+            found
         });
     }
     if let Some(work) = work {

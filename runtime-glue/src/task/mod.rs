@@ -45,6 +45,7 @@ pub use self::{
     set::{Alive, StuckTask, TaskOptions, TaskSet},
 };
 use self::{
+    header::Reference,
     state::{Join, Kind},
     typed::Outcome,
 };
@@ -149,17 +150,8 @@ impl<T> JoinSide<T> {
 
 impl<T> Drop for JoinSide<T> {
     fn drop(&mut self) {
-        /// Releases the reference, also when the output's destructor panics.
-        struct Release(NonNull<Header>);
-
-        impl Drop for Release {
-            fn drop(&mut self) {
-                // SAFETY: the handle's reference, released once: the side is being dropped.
-                unsafe { Header::release(self.0) };
-            }
-        }
-
-        let _release = Release(self.header);
+        // INVARIANT: the handle's reference, released also when the output's destructor panics; the side is not used again.
+        let _reference = Reference(self.header);
         let detached = self.head().state.detach();
         if detached.waker {
             // SAFETY: `JWAKER` was set, the task is not complete, and the bit is cleared: the waker is the handle's.

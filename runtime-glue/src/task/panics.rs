@@ -44,6 +44,11 @@ impl PanicCell {
         self.lock().payload.take()
     }
 
+    /// Whether nobody has taken the payload yet.
+    pub(crate) fn is_full(&self) -> bool {
+        self.lock().payload.is_some()
+    }
+
     /// Nobody will ask: the panic hook has printed it.
     pub(crate) fn discard(&self) {
         if let Some(payload) = self.take() {
@@ -75,11 +80,8 @@ impl PanicCell {
         };
         if let Some(set) = pinned {
             // SAFETY: `pin` has taken a share, so the scope does not end before `fall` below.
-            let set = unsafe { set.as_ref() };
-            set.cancel_for_panic();
-            if let Some(parent) = set.fall(false) {
-                parent.wake();
-            }
+            unsafe { set.as_ref() }.cancel_for_panic();
+            TaskSet::fall(set, false);
         }
     }
 

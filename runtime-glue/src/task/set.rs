@@ -27,8 +27,10 @@ use super::{
     typed,
 };
 use crate::{
-    JoinHandle, Runtime as _, RuntimeHandle, rescue,
-    sync::{Mutex, MutexGuard, lock},
+    JoinHandle, Runtime as _, RuntimeHandle,
+    contain::contain,
+    rescue,
+    sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock},
 };
 
 type Payload = Box<dyn Any + Send>;
@@ -74,6 +76,8 @@ pub struct TaskSet {
     scheduler: OnceLock<RuntimeHandle>,
     ambient: OnceLock<RuntimeHandle>,
     flag: CancelFlag,
+    /// A panic that nobody observes is on its way out.
+    failing: AtomicBool,
     count: Count,
     local: bool,
     /// The tasks have nothing to do with each other: a panic of one is not the others' business.
@@ -128,6 +132,7 @@ impl TaskSet {
             scheduler: OnceLock::new(),
             ambient: OnceLock::new(),
             flag: CancelFlag::new(),
+            failing: AtomicBool::new(false),
             count: Count::new(),
             local,
             roots: false,
@@ -326,7 +331,18 @@ impl TaskSet {
 
     /// A panic is on its way out of the scope: everything else is asked to finish.
     pub fn cancel_for_panic(&self) {
-        self.cancel_contained(Reason::SiblingFailed);
+        if self.failing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let panic =
+            if self.flag.request(Reason::SiblingFailed) { self.wake_all() } else { self.wake_parent_contained() };
+        self.note_foreign_panic(panic);
+    }
+
+    /// Whether a panic is on its way out of the scope.
+    pub fn is_failing(&self) -> bool {
+        // Acquire pairs with the Release of `cancel_for_panic`: what led to the panic is seen.
+        self.failing.load(Ordering::Acquire)
     }
 
     /// The first panic that nobody has observed. The others are dropped: the panic hook has printed them.
@@ -530,14 +546,31 @@ impl TaskSet {
         self.count.try_rise()
     }
 
-    /// One share less; the caller wakes what is returned and touches nothing of the set any more.
-    #[must_use]
-    pub(crate) fn fall(&self, background: bool) -> Option<Waker> {
-        self.count.fall(background, || self.lock().parent.take())
+    /// One share less. The caller holds it, and touches nothing of the set any more.
+    ///
+    /// Takes a pointer, since the set may be gone before this returns: a `&self` would promise that it is not.
+    pub(crate) fn fall(set: NonNull<Self>, background: bool) {
+        // SAFETY: the caller's share keeps the set until the count falls, which is the last touch. The count is one atomic word:
+        // a reference to it promises nothing beyond its last use.
+        let count = unsafe { &(*set.as_ptr()).count };
+        let parent = count.fall(background, || {
+            // SAFETY: called before the fall.
+            unsafe { set.as_ref() }.lock().parent.take()
+        });
+        if let Some(parent) = parent {
+            // The waker is owned. Who runs the last task has nothing to do with a panic of it, and the scope may be gone.
+            contain(|| parent.wake());
+        }
     }
 
     pub(crate) fn note_panic(&self, cell: Arc<PanicCell>) {
-        self.lock().panics.push(cell);
+        let panics = &mut self.lock().panics;
+        if panics.len() == panics.capacity() {
+            // Those that a handle has taken are forgotten, so that a long scope with many of them does not grow.
+            panics.retain(|cell| cell.is_full());
+            panics.reserve(panics.len() + 4);
+        }
+        panics.push(cell);
     }
 
     fn note_foreign_panic(&self, panic: Option<Payload>) {
@@ -552,8 +585,7 @@ impl TaskSet {
             // SAFETY: `each_unfinished` lends a reference.
             unsafe { Header::wake(header) };
         });
-        let parent = self.lock().parent.take();
-        let second = parent.and_then(|parent| catch_unwind(AssertUnwindSafe(|| parent.wake())).err());
+        let second = self.wake_parent_contained();
         match (first, second) {
             (Some(first), Some(second)) => {
                 typed::drop_contained(second);
@@ -561,6 +593,10 @@ impl TaskSet {
             }
             (first, second) => first.or(second),
         }
+    }
+
+    fn wake_parent_contained(&self) -> Option<Payload> {
+        catch_unwind(AssertUnwindSafe(|| self.wake_parent())).err()
     }
 
     /// Calls `f` for each unfinished task, holding a reference to it and no lock. The first panic of `f` is returned.
@@ -639,8 +675,6 @@ impl<'a> Rising<'a> {
 impl Drop for Rising<'_> {
     fn drop(&mut self) {
         // Not the last one: the spawner has a share.
-        if let Some(parent) = self.set.fall(self.background) {
-            parent.wake();
-        }
+        TaskSet::fall(NonNull::from(self.set), self.background);
     }
 }

@@ -325,11 +325,8 @@ unsafe fn complete<T>(header: NonNull<Header>, outcome: Result<Outcome<T>, Paylo
         Finish::Unwanted => unreachable!("only with an output"),
     }
     drop_contained(runtime);
-    if let Some(set) = set
-        && let Some(parent) = set.fall(background)
-    {
-        // The scope may be gone by now; the waker is owned. Its panic is the executor's.
-        parent.wake();
+    if let Some(set) = set {
+        TaskSet::fall(NonNull::from(set), background);
     }
 }
 
