@@ -12,6 +12,7 @@
 
 use std::{
     any::Any,
+    io::{self, Write as _},
     mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
@@ -68,6 +69,8 @@ struct Run<T> {
     alarm: Option<Alarm>,
     /// For the report of stuck tasks.
     watch: Option<Alarm>,
+    /// False once the runtime's timers have panicked.
+    has_timers: bool,
 }
 
 enum Phase {
@@ -87,7 +90,7 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
         Self {
             scope,
             body: Some(body),
-            run: Run { phase: Phase::Fresh, output: None, panic: None, alarm: None, watch: None },
+            run: Run { phase: Phase::Fresh, output: None, panic: None, alarm: None, watch: None, has_timers: true },
         }
     }
 
@@ -120,10 +123,12 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
             poll_deadline(scope, alarm, cx.waker());
             poll_watch(scope, watch, cx.waker());
         });
-        if let Err(panic) = catch_unwind(timers) {
-            keep_first(&mut this.run.panic, panic);
-            // A runtime whose timers panic gets no second chance to keep the scope from ending.
-            tasks.cancel_for_panic();
+        if this.run.has_timers
+            && let Err(panic) = catch_unwind(timers)
+        {
+            // They get no second chance to keep the scope from ending.
+            this.run.has_timers = false;
+            tasks.unobserved_panic(panic);
         }
         loop {
             match &mut this.run.phase {
@@ -139,20 +144,21 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
                         Ok(Poll::Pending) => {
                             // Whatever they wake in the body has us polled again.
                             scope.run_local();
-                            return Poll::Pending;
+                            // A plain future is not asked but dropped (*honest*: `is_cancel_safe` is called right before).
+                            let body = this.body.as_ref().as_pin_ref().expect("the body is there in its phase");
+                            if !(tasks.is_failing() && body.is_cancel_safe()) {
+                                return Poll::Pending;
+                            }
                         }
                         Ok(Poll::Ready(output)) => this.run.output = Some(output),
-                        Err(panic) => {
-                            keep_first(&mut this.run.panic, panic);
-                            tasks.cancel_for_panic();
-                        }
+                        // Kept with those of the tasks, in the order in which they came.
+                        Err(panic) => tasks.unobserved_panic(panic),
                     }
                     this.run.phase = Phase::Tasks;
                     // Its locals, handles among them, go while the body's share still holds the scope.
                     let dropped = catch_unwind(AssertUnwindSafe(|| this.body.set(None)));
                     if let Err(panic) = dropped {
-                        keep_first(&mut this.run.panic, panic);
-                        tasks.cancel_for_panic();
+                        tasks.unobserved_panic(panic);
                     }
                     tasks.body_done();
                 }
@@ -199,18 +205,27 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
                     },
                 },
                 Phase::Hook(hook) => {
-                    let done = poll_hook(hook, scope, cx, &mut this.run.panic);
-                    if !done {
-                        return Poll::Pending;
+                    match poll_hook(hook, scope, cx) {
+                        Ok(Poll::Pending) => {
+                            // It may wait for a task that it has spawned.
+                            scope.run_local();
+                            return Poll::Pending;
+                        }
+                        Ok(Poll::Ready(())) => {}
+                        // What it has spawned is asked to finish; the other hooks run.
+                        Err(panic) => tasks.unobserved_panic(panic),
                     }
                     let Phase::Hook(hook) = mem::replace(&mut this.run.phase, Phase::Tasks) else { unreachable!() };
-                    drop_into(&mut this.run.panic, hook);
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(hook))) {
+                        tasks.unobserved_panic(panic);
+                    }
                     tasks.body_done();
                 }
                 Phase::Release(release) => {
-                    let done = poll_hook(release, scope, cx, &mut this.run.panic);
-                    if !done {
-                        return Poll::Pending;
+                    match poll_hook(release, scope, cx) {
+                        Ok(Poll::Pending) => return Poll::Pending,
+                        Ok(Poll::Ready(())) => {}
+                        Err(panic) => keep_first(&mut this.run.panic, panic),
                     }
                     let Phase::Release(release) = mem::replace(&mut this.run.phase, Phase::Tasks) else {
                         unreachable!()
@@ -228,13 +243,13 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
             Ok(poll) => Some(poll),
             Err(panic) => {
                 let this = self.project();
-                keep_first(&mut this.run.panic, panic);
                 if let Phase::Fresh = this.run.phase {
                     // There is no runtime, and nothing was started.
+                    keep_first(&mut this.run.panic, panic);
                     this.run.phase = Phase::Done;
                     return Some(Poll::Ready(()));
                 }
-                this.scope.tasks.cancel_for_panic();
+                this.scope.tasks.unobserved_panic(panic);
                 None
             }
         }
@@ -290,7 +305,9 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
                 None => continue,
             }
             if started.elapsed() > PATIENCE {
-                eprintln!(
+                // Not `eprintln!`, which panics where standard error is gone: nothing may unwind from here.
+                let _ = writeln!(
+                    io::stderr(),
                     "async-scope: the future of a scope was dropped while its tasks were alive, which breaks the clause \
                      *completed* of `Async`, and they did not end within {PATIENCE:?}; aborting\n{}",
                     scope.tree()
@@ -328,24 +345,12 @@ unsafe impl<B: Async> Async for ScopeFuture<'_, B> {
     }
 }
 
-/// Polls a hook, not asked to finish. True when it is done, or has panicked.
-fn poll_hook(
-    hook: &mut BoxAsync<'static, ()>,
-    scope: &Scope<'_>,
-    cx: &mut Context<'_>,
-    panic: &mut Option<Payload>,
-) -> bool {
+/// Polls a hook, or a release, not asked to finish. A panic completes it.
+fn poll_hook(hook: &mut BoxAsync<'static, ()>, scope: &Scope<'_>, cx: &mut Context<'_>) -> Result<Poll<()>, Payload> {
     let mut cx = cx.shielded();
     let mut cx = cx.with_value(scope.tasks.ambient());
-    // SAFETY: *completed* and *retired*: the hook is kept in its phase and polled until this returns true.
-    let polled = catch_unwind(AssertUnwindSafe(|| unsafe { Pin::new(hook).poll_async(&mut cx) }));
-    match polled {
-        Ok(poll) => poll.is_ready(),
-        Err(payload) => {
-            keep_first(panic, payload);
-            true
-        }
-    }
+    // SAFETY: *completed* and *retired*: the hook is kept in its phase, polled until it is complete, and dropped then.
+    catch_unwind(AssertUnwindSafe(|| unsafe { Pin::new(hook).poll_async(&mut cx) }))
 }
 
 /// A timer of the scope's runtime.

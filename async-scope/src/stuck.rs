@@ -3,6 +3,8 @@
 //! Each task that waits so leaves the await's type, file and line in its scope (`TaskSet::note_wait`); the scope's future looks
 //! when the first of them has waited for the grace period.
 
+#[cfg(not(feature = "tracing"))]
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use runtime_glue::{Runtime as _, task::StuckTask};
@@ -38,6 +40,7 @@ fn report(scope: &Scope<'_>, task: &StuckTask) {
     );
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "async_scope", "{text}");
+    // Not `eprintln!`, which panics where standard error is gone: that would be the scope's panic.
     #[cfg(not(feature = "tracing"))]
-    eprintln!("{text}");
+    let _ = writeln!(io::stderr(), "{text}");
 }

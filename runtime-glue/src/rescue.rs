@@ -7,7 +7,15 @@
 //! Each piece of work is promised a thread: an idle one, or a new one, since any of them may block for ever on another piece.
 //! Where no thread can be had, every thread that is blocked in `block_on` is woken to help.
 
-use std::{collections::VecDeque, process, sync::LazyLock, task::Waker, thread, time::Duration};
+use std::{
+    collections::VecDeque,
+    io::{self, Write as _},
+    process,
+    sync::LazyLock,
+    task::Waker,
+    thread,
+    time::Duration,
+};
 
 use async_trait_core::Reason;
 
@@ -32,7 +40,9 @@ pub(crate) fn adopt(work: Work) {
         let head = unsafe { work.header().as_ref() };
         if head.state.is_local() {
             // It may not run on another thread, and not be dropped.
-            eprintln!(
+            // Not `eprintln!`, which panics where standard error is gone: nothing may unwind from here.
+            let _ = writeln!(
+                io::stderr(),
                 "runtime-glue: the work of a local task was dropped; aborting, since the task can neither go on nor end"
             );
             process::abort();

@@ -472,29 +472,32 @@ impl TaskSet {
         Ok(())
     }
 
-    /// Notes what a task that is asked to finish waits for. The first such task wakes the parent, which sets its timer.
+    /// Notes what a task that is asked to finish waits for. The first such task wakes the parent, which sets its timer. Does not
+    /// unwind, since the task is started: a panic of the runtime's clock, or of the parent's waker, waits for the end of the scope.
     pub(crate) fn note_wait(&self, task: NonNull<Header>, site: Option<(&'static str, &'static Location<'static>)>) {
-        let now = site.map(|_| self.ambient().now());
         let key = task.addr().get();
-        let mut inner = self.lock();
-        let parent = match (site, now) {
-            (Some((future, location)), Some(now)) => match inner.waits.get_mut(&key) {
-                Some(wait) if wait.location == location && wait.future == future => None,
-                _ => {
-                    let first = inner.waits.is_empty();
-                    inner.waits.insert(key, Wait { future, location, since: now, reported: false });
-                    if first { inner.parent.take() } else { None }
-                }
-            },
-            _ => {
+        let Some((future, location)) = site else {
+            let mut inner = self.lock();
+            if !inner.waits.is_empty() {
                 inner.waits.remove(&key);
-                None
             }
+            return;
         };
-        drop(inner);
-        if let Some(parent) = parent {
-            parent.wake();
-        }
+        let noted = catch_unwind(AssertUnwindSafe(|| {
+            let since = self.ambient().now();
+            let mut inner = self.lock();
+            if inner.waits.get(&key).is_some_and(|wait| wait.location == location && wait.future == future) {
+                return;
+            }
+            let first = inner.waits.is_empty();
+            inner.waits.insert(key, Wait { future, location, since, reported: false });
+            let parent = if first { inner.parent.take() } else { None };
+            drop(inner);
+            if let Some(parent) = parent {
+                parent.wake();
+            }
+        }));
+        self.note_foreign_panic(noted.err());
     }
 
     /// The tasks that have been waiting for a plain future for at least `grace` since they were asked, each once; and when the
@@ -524,7 +527,8 @@ impl TaskSet {
             if wait.reported {
                 continue;
             }
-            let due = wait.since + grace;
+            // A grace without end: never.
+            let Some(due) = wait.since.checked_add(grace) else { continue };
             if due > now {
                 next = Some(next.map_or(due, |next| next.min(due)));
                 continue;

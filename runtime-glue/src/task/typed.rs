@@ -26,6 +26,7 @@ use super::{
     set::TaskSet,
     state::{Finish, Kind},
 };
+use crate::contain::contain;
 
 /// What a handle finds in the output cell.
 pub(crate) enum Outcome<T> {
@@ -169,11 +170,9 @@ unsafe fn run_async<A: Async>(header: NonNull<Header>) {
             // What it waits for though it is asked, for the report of a stuck task.
             let site = AwaitSite::new();
             let polled = poll(&mut cx.with_value(&site));
-            if polled.is_pending() {
-                // SAFETY: the task is unfinished and its owner is here.
-                if let Some(set) = unsafe { Header::set(header) } {
-                    set.note_wait(header, site.take());
-                }
+            // SAFETY: the task is unfinished and its owner is here.
+            if let (Poll::Pending, Some(set)) = (&polled, unsafe { Header::set(header) }) {
+                set.note_wait(header, site.take());
             }
             polled
         } else {
@@ -181,9 +180,10 @@ unsafe fn run_async<A: Async>(header: NonNull<Header>) {
         };
         match polled {
             Poll::Ready(output) => Step::Ready(output),
+            // From here on nothing may unwind: the future is started, and would be dropped.
             Poll::Pending => match cx.cancel_reason() {
                 // *honest*: asked now, at the moment of the drop.
-                Some(reason) if future.is_cancel_safe() => Step::Drop(reason),
+                Some(reason) if contain(|| future.is_cancel_safe()) == Some(true) => Step::Drop(reason),
                 _ => Step::Pending,
             },
         }
