@@ -31,12 +31,19 @@ pub(crate) fn get_with<R>(f: impl FnOnce(&RuntimeHandle) -> R) -> Option<R> {
     CURRENT.get().map(|runtime| f(unsafe { runtime.as_ref() }))
 }
 
-/// Calls `f` with the thread's current runtime, else with the default pool.
+/// Calls `f` with the thread's current runtime, else (feature `tokio`) with that of the tokio context, else with the default
+/// pool.
 pub(crate) fn with<R>(f: impl FnOnce(&RuntimeHandle) -> R) -> R {
     match CURRENT.get() {
         // SAFETY: as in `get_with`.
         Some(runtime) => f(unsafe { runtime.as_ref() }),
-        None => f(default_pool()),
+        None => {
+            #[cfg(feature = "tokio")]
+            if let Some(runtime) = crate::tokio::try_current() {
+                return f(&runtime);
+            }
+            f(default_pool())
+        }
     }
 }
 

@@ -15,10 +15,12 @@
 //!
 //! # Features
 //! - `macros` (default): `#[runtime_glue::main]`, `#[runtime_glue::test]`, and those of `async-trait-core`.
+//! - `tokio`, `smol`: adapters for these executors.
 //!
 //! Read next: `runtime.rs`, then `task/mod.rs`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod adapters;
 mod block_on;
 mod blocking;
 mod contain;
@@ -38,10 +40,16 @@ mod spawn;
 mod sync;
 #[doc(hidden)]
 pub mod task;
+#[cfg(not(loom))]
+pub mod testing;
 mod timer;
 mod waiting;
 mod work;
 
+#[cfg(feature = "smol")]
+pub use adapters::smol;
+#[cfg(feature = "tokio")]
+pub use adapters::tokio;
 #[doc(hidden)]
 pub use async_trait_core as __core;
 #[cfg(feature = "macros")]

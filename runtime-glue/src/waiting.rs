@@ -13,6 +13,7 @@ use std::{
     ptr::NonNull,
     sync::Arc,
     task::{Wake, Waker},
+    time::Duration,
 };
 
 use crate::{
@@ -60,6 +61,12 @@ impl Waiting<'_> {
                 self.parker().park_timeout(next);
             }
         }
+    }
+
+    /// As [`park`](Self::park), for `most` at the most.
+    pub(crate) fn park_timeout(&mut self, most: Duration) {
+        let Some(_helper) = self.prepare() else { return };
+        self.parker().park_timeout(timer::unattended().map_or(most, |next| next.min(most)));
     }
 
     /// A waker that ends a [`park`](Self::park) without waking the computation: what a runtime calls when it has queued
