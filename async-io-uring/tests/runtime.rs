@@ -32,7 +32,7 @@ async fn client(address: std::net::SocketAddr, data: &[u8]) -> io::Result<usize>
     let mut back = vec![0; data.len()];
     stream.read_exact(&mut back).await?;
     assert!(back == data);
-    Ok(stream.read(&mut [0]).await?)
+    stream.read(&mut [0]).await
 }
 
 #[test]
