@@ -109,3 +109,15 @@ fn a_scope_that_is_cancelled_ends_its_operations_on_every_thread() {
     }));
     assert_eq!(cancelled, 500);
 }
+
+#[test]
+fn a_main_that_only_yields_does_not_starve_the_tasks_of_its_thread() {
+    let runtime = UringRuntime::builder().threads(0).build().unwrap();
+    runtime.block_on(scope!(|s| {
+        let task = s.spawn(async { raw::nop().await.unwrap() });
+        while !task.is_finished() {
+            async_trait_core::yield_now().await;
+        }
+        task.await.unwrap();
+    }));
+}

@@ -85,7 +85,8 @@ impl UringRuntime {
             let mut a = pin!(a);
             loop {
                 // Acquire pairs with the Release of `wake_by_ref`.
-                while main.woken.swap(false, Ordering::Acquire) {
+                let woken = main.woken.swap(false, Ordering::Acquire);
+                if woken {
                     let mut cx = Context::from_waker(&waker);
                     // SAFETY: *completed*: `a` is pinned on this stack frame, which is left only when it is complete: by returning its
                     // output or by its own unwinding, as nothing else in this loop unwinds (turns of the driver contain the panics of
@@ -94,9 +95,9 @@ impl UringRuntime {
                     if let Poll::Ready(output) = poll {
                         return output;
                     }
-                    seat.turn(Wait::No, || true);
                 }
-                if seat.run_some() {
+                // Also if it wakes itself again and again: it may wait for a task that only this thread can run.
+                if seat.run_some() || woken {
                     seat.turn(Wait::No, || true);
                 } else {
                     seat.turn(Wait::Forever, || !main.woken.load(Ordering::Relaxed) && seat.is_idle());
