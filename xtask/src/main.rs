@@ -5,6 +5,7 @@ mod ci;
 mod docs;
 mod examples;
 mod features;
+mod fmt;
 mod main_job;
 mod markdown;
 mod no_std;
@@ -29,6 +30,7 @@ type Task = (&'static str, &'static str, &'static str, fn(&Workspace, &[String])
 
 const TASKS: &[Task] = &[
     ("ci", "[STEP ..]", "everything below but `bench`, as the project's CI runs it", ci::task),
+    ("fmt", "[--check]", "formats every file but the acceptance programs", fmt::task),
     ("test", "[CARGO TEST ARGS]", "unit and integration tests of the workspace", test::task),
     ("main-job", "", "the README's first command, checked by sha256sum", main_job::task),
     ("examples", "", "the acceptance programs print what they should", examples::task),
