@@ -25,7 +25,7 @@ use std::{
 
 use async_trait_core::{Async, BoxAsync, Context};
 use pin_project_lite::pin_project;
-use runtime_glue::{Runtime, RuntimeHandle, TimerKey, task::Alive};
+use runtime_glue::{AmbientDeadline, Runtime, RuntimeHandle, TimerKey, task::Alive};
 
 use crate::{Scope, stuck};
 
@@ -107,6 +107,13 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
                 Some(queue) => RuntimeHandle::from_arc(Arc::clone(queue) as Arc<dyn Runtime>),
             };
             tasks.set_runtime(scheduler, ambient);
+            let deadline = match scope.deadline() {
+                Some((at, _)) => Some(AmbientDeadline::within(at, cx)),
+                None => AmbientDeadline::of(cx).map(AmbientDeadline::at),
+            };
+            if let Some(deadline) = deadline {
+                tasks.set_deadline(deadline);
+            }
             this.run.phase = Phase::Body;
         }
         if let Some(reason) = cx.cancel_reason() {
@@ -137,9 +144,15 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
                     let body = this.body.as_mut().as_pin_mut().expect("the body is there in its phase");
                     let mut cx = cx.with_value(tasks.ambient());
                     let mut cx = cx.with_cancel(tasks.flag());
-                    // SAFETY: *completed*: the body is polled until it is complete, by the polls of this future or `finish_here`.
-                    // *retired*: it is dropped below when it is.
-                    let polled = catch_unwind(AssertUnwindSafe(|| unsafe { body.poll_async(&mut cx) }));
+                    let poll = |cx: &mut Context<'_>| {
+                        // SAFETY: *completed*: the body is polled until it is complete, by the polls of this future or
+                        // `finish_here`. *retired*: it is dropped below when it is.
+                        unsafe { body.poll_async(cx) }
+                    };
+                    let polled = catch_unwind(AssertUnwindSafe(|| match tasks.deadline() {
+                        None => poll(&mut cx),
+                        Some(deadline) => poll(&mut cx.with_value(deadline)),
+                    }));
                     match polled {
                         Ok(Poll::Pending) => {
                             // Whatever they wake in the body has us polled again.

@@ -26,6 +26,7 @@ mod blocking;
 mod contain;
 mod current;
 mod current_thread;
+mod deadline;
 #[cfg(feature = "macros")]
 mod entry;
 mod join_handle;
@@ -56,6 +57,7 @@ pub use async_trait_core as __core;
 pub use async_trait_macros::{main, test};
 pub use block_on::block_on;
 pub use current_thread::CurrentThread;
+pub use deadline::AmbientDeadline;
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 pub use entry::__entry_success;

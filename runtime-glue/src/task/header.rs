@@ -412,7 +412,14 @@ pub(crate) unsafe fn with_context<R>(header: NonNull<Header>, f: impl FnOnce(&mu
     match unsafe { Header::set(header) } {
         Some(set) => {
             let mut cx = cx.with_value(set.ambient());
-            crate::current::enter(set.ambient(), || f(&mut cx.with_cancel(set.flag()).with_cancel(&head.flag)))
+            crate::current::enter(set.ambient(), || {
+                let mut cx = cx.with_cancel(set.flag());
+                let mut cx = cx.with_cancel(&head.flag);
+                match set.deadline() {
+                    None => f(&mut cx),
+                    Some(deadline) => f(&mut cx.with_value(deadline)),
+                }
+            })
         }
         None => {
             // SAFETY: as above.

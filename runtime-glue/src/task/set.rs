@@ -27,7 +27,7 @@ use super::{
     typed,
 };
 use crate::{
-    JoinHandle, Runtime as _, RuntimeHandle,
+    AmbientDeadline, JoinHandle, Runtime as _, RuntimeHandle,
     contain::contain,
     rescue,
     sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock},
@@ -75,6 +75,8 @@ pub enum Alive {
 pub struct TaskSet {
     scheduler: OnceLock<RuntimeHandle>,
     ambient: OnceLock<RuntimeHandle>,
+    /// The deadline that was in force where the scope began, for its tasks.
+    deadline: OnceLock<AmbientDeadline>,
     flag: CancelFlag,
     /// A panic that nobody observes is on its way out.
     failing: AtomicBool,
@@ -131,6 +133,7 @@ impl TaskSet {
         Self {
             scheduler: OnceLock::new(),
             ambient: OnceLock::new(),
+            deadline: OnceLock::new(),
             flag: CancelFlag::new(),
             failing: AtomicBool::new(false),
             count: Count::new(),
@@ -187,6 +190,16 @@ impl TaskSet {
     /// Before [`set_runtime`](Self::set_runtime).
     pub fn ambient(&self) -> &RuntimeHandle {
         self.ambient.get().expect("the scope was polled before anything was spawned")
+    }
+
+    /// Hands a deadline on to the tasks; it announces, and does not enforce. The first call counts.
+    pub fn set_deadline(&self, deadline: AmbientDeadline) {
+        let _ = self.deadline.set(deadline);
+    }
+
+    /// The deadline that was handed on.
+    pub fn deadline(&self) -> Option<&AmbientDeadline> {
+        self.deadline.get()
     }
 
     /// The request to finish that every task of the set is polled under.

@@ -100,10 +100,9 @@ impl Driver {
 
     /// The tick that `when` is in, or, `up`, the first that is not before it.
     fn tick(&self, when: Instant, up: bool) -> u64 {
-        let since = when.saturating_duration_since(self.start);
-        let nanos = since.as_secs().saturating_mul(1_000_000_000).saturating_add(since.subsec_nanos().into());
+        let nanos = when.saturating_duration_since(self.start).as_nanos();
         let more = if up { (1 << TICK_BITS) - 1 } else { 0 };
-        (nanos.saturating_add(more) >> TICK_BITS).min(LAST)
+        u64::try_from((nanos + more) >> TICK_BITS).map_or(LAST, |tick| tick.min(LAST))
     }
 
     fn now(&self) -> u64 {
@@ -113,24 +112,21 @@ impl Driver {
     fn insert(&self, when: Instant, waker: Waker) -> TimerKey {
         let wanted = self.tick(when, true);
         let first = own_wheel() as usize;
-        let mut waker = waker;
         for at in 0..self.wheels.len() {
-            let number = (first + at) % self.wheels.len();
+            // There are a power of two.
+            let number = (first + at) & (self.wheels.len() - 1);
             let mut wheel = self.wheels[number].lock();
             if wheel.is_empty() {
                 // The thread may have slept for long.
                 wheel.set_now(self.now());
             }
-            let inserted = wheel.insert(wanted, SLACK, waker);
-            drop(wheel);
-            match inserted {
-                Ok((key, deadline)) => {
-                    self.wake_thread_for(deadline);
-                    return encode(number, key);
-                }
-                // Some ten million timers: another wheel.
-                Err(refused) => waker = refused,
+            if wheel.has_room() {
+                let (key, deadline) = wheel.insert(wanted, SLACK, waker);
+                drop(wheel);
+                self.wake_thread_for(deadline);
+                return encode(number, key);
             }
+            // Some ten million timers: another wheel.
         }
         panic!("more than {} timers in each of {} wheels", MOST, self.wheels.len());
     }

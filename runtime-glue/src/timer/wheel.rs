@@ -22,7 +22,7 @@ const LEVELS: usize = 8;
 pub(super) const LAST: u64 = (1 << (BITS * LEVELS as u32)) - 1;
 
 /// How many entries a chunk has.
-const CHUNK: u32 = 128;
+const CHUNK: usize = 128;
 /// An empty wheel keeps so many chunks at most.
 const KEPT_CHUNKS: usize = 8;
 /// The most entries of a wheel: their numbers are part of a key.
@@ -35,7 +35,7 @@ pub(super) struct Wheel<W> {
     /// The present: every deadline up to it is past.
     now: u64,
     levels: [Level; LEVELS],
-    chunks: Vec<Box<[Entry<W>]>>,
+    chunks: Vec<Box<[Entry<W>; CHUNK]>>,
     /// The first free entry; `next` links them.
     free: u32,
     len: usize,
@@ -93,33 +93,42 @@ impl<W> Wheel<W> {
         self.now = self.now.max(now);
     }
 
+    /// Whether there is room for another entry.
+    pub(super) fn has_room(&self) -> bool {
+        self.free != NIL || self.chunks.len() * CHUNK < MOST as usize
+    }
+
     /// Sets a deadline: at tick `wanted`, or later by at most a 64th of the time until then and `1 << slack` ticks. Returns
-    /// the deadline. Gives the waiter back if the wheel is full.
-    pub(super) fn insert(&mut self, wanted: u64, slack: u32, waiter: W) -> Result<(Key, u64), W> {
+    /// the deadline. The wheel has room.
+    #[inline]
+    pub(super) fn insert(&mut self, wanted: u64, slack: u32, waiter: W) -> (Key, u64) {
         let wanted = wanted.max(self.now + 1);
         // Deadlines that are far away are made to coincide, so that the thread wakes up less often.
         let distance = wanted - self.now;
         let slack = (u64::BITS - distance.leading_zeros()).saturating_sub(BITS + 1).min(slack);
-        let deadline = wanted.next_multiple_of(1 << slack).min(LAST);
-        if self.free == NIL && !self.grow() {
-            return Err(waiter);
+        let below = (1 << slack) - 1;
+        let deadline = ((wanted + below) & !below).min(LAST);
+        if self.free == NIL {
+            self.grow();
         }
         let index = self.free;
         // 0 is left out, so that a key is never 0.
         self.serial = self.serial.wrapping_add(1).max(1);
         let serial = self.serial;
         let entry = self.entry(index);
-        let next_free = entry.next;
-        *entry = Entry { deadline, waiter: Some(waiter), next: NIL, previous: NIL, serial, place: 0 };
-        self.free = next_free;
+        entry.deadline = deadline;
+        entry.serial = serial;
+        entry.waiter = Some(waiter);
+        self.free = entry.next;
         self.len += 1;
         self.link(index, deadline);
-        Ok((Key { index, serial }, deadline))
+        (Key { index, serial }, deadline)
     }
 
     /// Clears a deadline, unless it is past.
     pub(super) fn remove(&mut self, key: Key) -> Option<W> {
-        let entry = self.chunks.get_mut((key.index / CHUNK) as usize)?.get_mut((key.index % CHUNK) as usize)?;
+        let index = key.index as usize;
+        let entry = &self.chunks.get(index / CHUNK)?[index % CHUNK];
         if entry.serial != key.serial || entry.waiter.is_none() {
             return None;
         }
@@ -178,8 +187,10 @@ impl<W> Wheel<W> {
         first
     }
 
+    #[inline]
     fn entry(&mut self, index: u32) -> &mut Entry<W> {
-        &mut self.chunks[(index / CHUNK) as usize][(index % CHUNK) as usize]
+        let index = index as usize;
+        &mut self.chunks[index / CHUNK][index % CHUNK]
     }
 
     /// Puts an entry in the slot for its deadline, which is not past.
@@ -232,18 +243,24 @@ impl<W> Wheel<W> {
         waiter
     }
 
-    /// Makes a chunk of free entries. False if there are too many.
-    fn grow(&mut self) -> bool {
-        let first = self.chunks.len() as u32 * CHUNK;
-        if first >= MOST {
-            return false;
-        }
-        let entry = |index| Entry { deadline: 0, waiter: None, next: index + 1, previous: NIL, serial: 0, place: 0 };
-        let mut chunk: Box<[Entry<W>]> = (first..first + CHUNK).map(entry).collect();
-        chunk[CHUNK as usize - 1].next = self.free;
-        self.free = first;
+    /// Makes a chunk of free entries.
+    #[cold]
+    fn grow(&mut self) {
+        debug_assert!(self.has_room());
+        let first = (self.chunks.len() * CHUNK) as u32;
+        let last = first + CHUNK as u32 - 1;
+        let entry = |index| Entry {
+            deadline: 0,
+            waiter: None,
+            next: if index == last { self.free } else { index + 1 },
+            previous: NIL,
+            serial: 0,
+            place: 0,
+        };
+        let chunk: Vec<Entry<W>> = (first..=last).map(entry).collect();
+        let Ok(chunk) = chunk.try_into() else { unreachable!("as many as a chunk has") };
         self.chunks.push(chunk);
-        true
+        self.free = first;
     }
 }
 
@@ -265,7 +282,7 @@ mod tests {
             for distance in [1, 2, 63, 64, 65, 4095, 4096, 4097, 1 << 18, (1 << 24) + 7, 1 << 40] {
                 let mut wheel = Wheel::new();
                 wheel.set_now(start);
-                let (_, deadline) = wheel.insert(start + distance, 0, 7).unwrap();
+                let (_, deadline) = wheel.insert(start + distance, 0, 7);
                 assert_eq!(deadline, start + distance);
                 // Wherever it is looked at in between.
                 let mut time = start;
@@ -285,8 +302,8 @@ mod tests {
     fn a_past_deadline_is_the_next_tick_and_a_distant_one_the_last() {
         let mut wheel = Wheel::new();
         wheel.set_now(100);
-        assert_eq!(wheel.insert(3, 4, 0).unwrap().1, 101);
-        assert_eq!(wheel.insert(u64::MAX - 100, 4, 1).unwrap().1, LAST);
+        assert_eq!(wheel.insert(3, 4, 0).1, 101);
+        assert_eq!(wheel.insert(u64::MAX - 100, 4, 1).1, LAST);
         assert_eq!(turned(&mut wheel, 101), [0]);
         assert_eq!(turned(&mut wheel, LAST), [1]);
     }
@@ -295,7 +312,7 @@ mod tests {
     fn the_slack_is_a_64th_at_most() {
         let mut wheel = Wheel::new();
         for distance in (1..5000).chain([1 << 20, (1 << 20) + 1]) {
-            let (key, deadline) = wheel.insert(distance, 4, 0).unwrap();
+            let (key, deadline) = wheel.insert(distance, 4, 0);
             assert!(deadline >= distance && (deadline - distance) * 64 <= distance && deadline - distance < 16);
             wheel.remove(key).unwrap();
         }
@@ -304,10 +321,10 @@ mod tests {
     #[test]
     fn a_key_fits_once() {
         let mut wheel = Wheel::new();
-        let (first, _) = wheel.insert(10, 0, 1).unwrap();
+        let (first, _) = wheel.insert(10, 0, 1);
         assert_eq!(wheel.remove(first), Some(1));
         assert_eq!(wheel.remove(first), None);
-        let (second, _) = wheel.insert(10, 0, 2).unwrap();
+        let (second, _) = wheel.insert(10, 0, 2);
         assert_eq!(second.index, first.index);
         assert_eq!(wheel.remove(first), None);
         assert_eq!(turned(&mut wheel, 10), [2]);
@@ -317,12 +334,12 @@ mod tests {
     #[test]
     fn an_empty_wheel_gives_memory_back_and_old_keys_fit_nothing() {
         let mut wheel = Wheel::new();
-        let keys: Vec<_> = (0..10_000).map(|n| wheel.insert(n, 0, n).unwrap().0).collect();
+        let keys: Vec<_> = (0..10_000).map(|n| wheel.insert(n, 0, n).0).collect();
         for &key in &keys {
             wheel.remove(key).unwrap();
         }
         assert!(wheel.chunks.is_empty());
-        let (new, _) = wheel.insert(5, 0, 5).unwrap();
+        let (new, _) = wheel.insert(5, 0, 5);
         assert!(keys.iter().all(|&key| wheel.remove(key).is_none()));
         assert_eq!(wheel.remove(new), Some(5));
     }
@@ -345,8 +362,7 @@ mod tests {
                     0 | 1 => {
                         let bits = 1 + next(30);
                         let distance = next(1 << bits);
-                        let (key, deadline) =
-                            wheel.insert(now + distance, if round % 2 == 0 { 0 } else { 4 }, n).unwrap();
+                        let (key, deadline) = wheel.insert(now + distance, if round % 2 == 0 { 0 } else { 4 }, n);
                         model.insert((deadline, n), key);
                     }
                     2 => {
