@@ -1,5 +1,7 @@
 //! Locks and counters that are loom's under `--cfg loom`, so that the protocols of `token/` are checked as they are written.
 
+use async_trait_core::CancelFlag;
+
 #[cfg(not(loom))]
 use core::cell::UnsafeCell;
 #[cfg(loom)]
@@ -39,6 +41,40 @@ impl<T> LockedCell<T> {
         return self.0.get();
         #[cfg(loom)]
         return self.0.with_mut(|inside| inside);
+    }
+}
+
+/// A flag of the core crate, whose atomic loom does not know: under loom every access is told to it as one to an atomic of its
+/// own, so that it tries them in every order.
+pub(crate) struct Flag {
+    flag: CancelFlag,
+    #[cfg(loom)]
+    turns: loom::sync::atomic::AtomicUsize,
+}
+
+impl Flag {
+    pub(crate) fn new() -> Self {
+        Self {
+            flag: CancelFlag::new(),
+            #[cfg(loom)]
+            turns: loom::sync::atomic::AtomicUsize::new(0),
+        }
+    }
+
+    /// To look at it.
+    #[inline]
+    pub(crate) fn look(&self) -> &CancelFlag {
+        #[cfg(loom)]
+        self.turns.load(Ordering::SeqCst);
+        &self.flag
+    }
+
+    /// To raise it.
+    #[inline]
+    pub(crate) fn raise(&self) -> &CancelFlag {
+        #[cfg(loom)]
+        self.turns.fetch_add(1, Ordering::SeqCst);
+        &self.flag
     }
 }
 

@@ -1,8 +1,7 @@
 //! Models of the token's protocols, checked in every order of their steps:
 //! `RUSTFLAGS="--cfg loom" cargo test -p async-cancel --no-default-features --features std --test loom --release`.
 //!
-//! The flags are plain atomics, which loom runs as sequentially consistent; everything else (locks, counts, condition variables)
-//! is loom's.
+//! Everything is loom's: locks, counts, condition variables; an access to a flag is told to it as one to an atomic of its own.
 #![cfg(loom)]
 
 use std::{

@@ -115,7 +115,7 @@ impl CancellationToken {
                 // SAFETY: fresh.
                 unsafe { Node::make_root(child) };
                 let token = Self { node: child };
-                token.node().flag.request(reason);
+                token.node().flag.raise().request(reason);
                 token
             }
             None => {
@@ -268,20 +268,20 @@ impl CancellationToken {
     #[inline]
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.node().flag.is_cancelled()
+        self.node().flag.look().is_cancelled()
     }
 
     /// Whether the first stage of a two-stage request has been reached, or more. One load.
     #[inline]
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.node().flag.is_stopping()
+        self.node().flag.look().is_stopping()
     }
 
     /// The reason of the request to stop or to finish; `None` if there was none.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
-        self.node().flag.reason()
+        self.node().flag.look().reason()
     }
 
     /// Waits until it is cancelled; yields why.

@@ -26,14 +26,14 @@ use core::{
     ptr::{self, NonNull},
 };
 
-use async_trait_core::{CancelFlag, Reason};
+use async_trait_core::Reason;
 
 use super::{
     list::{List, Wants},
     special::Special,
     tree::Tree,
 };
-use crate::sync::{AtomicBool, AtomicU32, LockedCell, Mutex, MutexGuard, Ordering, fence, lock};
+use crate::sync::{AtomicBool, AtomicU32, Flag, LockedCell, Mutex, MutexGuard, Ordering, fence, lock};
 
 pub(super) struct Node {
     refs: AtomicU32,
@@ -44,7 +44,7 @@ pub(super) struct Node {
     has_deadline: Cell<bool>,
     /// A hint: who drops one of two counts of a node that never had children need not look for one to splice.
     had_children: AtomicBool,
-    pub(super) flag: CancelFlag,
+    pub(super) flag: Flag,
     /// The root of the tree; the node itself in a root. Written once, before the node is shared.
     root: Cell<NonNull<Node>>,
     /// Only touched through [`Tree`].
@@ -75,7 +75,7 @@ impl Node {
             #[cfg(feature = "time")]
             has_deadline: Cell::new(false),
             had_children: AtomicBool::new(false),
-            flag: CancelFlag::new(),
+            flag: Flag::new(),
             root: Cell::new(NonNull::dangling()),
             links: LockedCell::new(Links {
                 parent: Cell::new(ptr::null_mut()),
@@ -117,11 +117,11 @@ impl Node {
         above.had_children.store(true, Ordering::Relaxed);
         let tree = above.lock_tree();
         // A request that reached the parent before this has passed the child by.
-        if let Some(reason) = above.flag.reason() {
-            if above.flag.is_cancelled() {
-                child.flag.request(reason);
+        if let Some(reason) = above.flag.look().reason() {
+            if above.flag.look().is_cancelled() {
+                child.flag.raise().request(reason);
             } else {
-                child.flag.request_stop(reason);
+                child.flag.raise().request_stop(reason);
             }
         }
         tree.link(fresh, parent);
@@ -174,8 +174,8 @@ impl Node {
     #[inline]
     pub(super) fn has_reached(&self, wants: Wants) -> bool {
         match wants {
-            Wants::Stopping => self.flag.is_stopping(),
-            Wants::Cancelled | Wants::Forward => self.flag.is_cancelled(),
+            Wants::Stopping => self.flag.look().is_stopping(),
+            Wants::Cancelled | Wants::Forward => self.flag.look().is_cancelled(),
         }
     }
 
@@ -191,7 +191,7 @@ impl Node {
 
     /// The reason of a request to finish.
     pub(super) fn cancel_reason(&self) -> Option<Reason> {
-        if self.flag.is_cancelled() { self.flag.reason() } else { None }
+        if self.flag.look().is_cancelled() { self.flag.look().reason() } else { None }
     }
 }
 

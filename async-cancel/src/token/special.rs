@@ -117,7 +117,7 @@ impl Forward {
         // SAFETY: counted.
         let source = unsafe { this.source.as_ref() };
         let mut list = source.lock_waiters();
-        if !source.flag.is_cancelled() {
+        if !source.flag.look().is_cancelled() {
             // SAFETY: it is pinned, used with the source's list only, and `stop` removes it before it is dropped.
             let waker = unsafe { list.insert(&this.slot, Wants::Forward, None) };
             debug_assert!(waker.is_none(), "a forward has no waker");
@@ -159,10 +159,10 @@ pub(super) fn follow(sources: Vec<NonNull<Node>>) -> NonNull<Node> {
     for forward in sources {
         forward.as_ref().start();
         // SAFETY: counted by the forward.
-        let flag = unsafe { &forward.source.as_ref().flag };
+        let flag = unsafe { forward.source.as_ref() }.flag.look();
         // What came before the start was not passed on; what came after was, and then this changes nothing.
+        let stage = if flag.is_cancelled() { Stage::Cancelled } else { Stage::Stopping };
         if let Some(reason) = flag.reason() {
-            let stage = if flag.is_cancelled() { Stage::Cancelled } else { Stage::Stopping };
             request(root, stage, reason);
         }
     }

@@ -85,7 +85,7 @@ pub(super) fn child_with_deadline(parent: NonNull<Node>, when: Instant) -> NonNu
     if is_over {
         request::request(node, Stage::Cancelled, Reason::Deadline);
     }
-    if !this.flag.is_cancelled() {
+    if !this.flag.look().is_cancelled() {
         // SAFETY: it is a special node, and alive.
         let special = unsafe { Special::of(node) };
         special.set_timer(Timer::start(runtime, when, node));

@@ -149,7 +149,7 @@ impl<'t> Tree<'t> {
     }
 
     fn raise(&self, node: NonNull<Node>, stage: Stage, reason: Reason) -> bool {
-        let flag = &self.at(node).flag;
+        let flag = self.at(node).flag.raise();
         match stage {
             Stage::Stopping => flag.request_stop(reason),
             Stage::Cancelled => flag.request(reason),

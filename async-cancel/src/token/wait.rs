@@ -32,7 +32,7 @@ impl<T: Borrow<CancellationToken>> Waiting<T> {
     }
 
     pub(crate) fn flag(&self) -> &CancelFlag {
-        &self.token().node().flag
+        self.token().node().flag.look()
     }
 
     /// The stage that has been reached.
@@ -64,7 +64,7 @@ impl<T: Borrow<CancellationToken>> Waiting<T> {
         if !this.as_mut().wait(stopping, cx.waker()) {
             return Poll::Pending;
         }
-        Poll::Ready(this.token().node().flag.reason().expect("what is cancelled or stopping has a reason"))
+        Poll::Ready(this.token().node().flag.look().reason().expect("what is cancelled or stopping has a reason"))
     }
 }
 
