@@ -38,7 +38,8 @@
 //!
 //! # Limits
 //! Reading cached files one at a time is cheaper with `pread`, which is a single system call; io_uring pays off from a few
-//! operations in flight on. Blocking a thread of a [`UringRuntime`] other than with `runtime_glue::block_on` stops its ring.
+//! operations in flight on. Blocking a thread of a [`UringRuntime`] other than with `runtime_glue::block_on` stops its ring. After
+//! `fork` without `exec` the child has no driver.
 //!
 //! Read next: `op/lifecycle.rs`, then `op/state.rs`, `driver/local.rs`.
 

@@ -51,8 +51,8 @@ fn an_operation_costs_no_allocation() {
         };
         let _warm = rounds(100);
         let (few, many) = (rounds(10), rounds(1000));
-        // `block_on` itself may allocate; more operations may not allocate more.
-        assert!(many <= few + 2, "10 rounds: {few}, 1000 rounds: {many}");
+        // `block_on` itself, and the other threads of the process, may allocate; two thousand operations may not.
+        assert!(many <= few + 20, "10 rounds: {few}, 1000 rounds: {many}");
         let _ = place.run(ask(Moment::InFlight, raw::readable(&reader)));
     }
     std::fs::remove_file(path).unwrap();

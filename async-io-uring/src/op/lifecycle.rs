@@ -41,6 +41,9 @@ use crate::{
 /// How long a `Drop` of an operation in flight waits for the kernel before it aborts.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often an operation that was interrupted without a request is started again before that counts as its result.
+const RESTARTS: u8 = 100;
+
 /// Why an operation has no result.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -103,23 +106,21 @@ impl<K: Kind> Op<K> {
     /// As [`poll_async`](async_trait_core::Async::poll_async): *completed* and *retired*.
     #[inline]
     pub(crate) unsafe fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<K::Output> {
-        // SAFETY: nothing is moved out of the reference: `state` is only used by `&`, `kind` is pinned again at once.
-        let this = unsafe { self.get_unchecked_mut() };
-        let state = &this.state;
-        // SAFETY: a projection: `kind` is pinned with `self` and is never moved.
-        let mut kind = unsafe { Pin::new_unchecked(&mut this.kind) };
+        // SAFETY: nothing is moved out of the reference: `state` is only used by `&`, `kind` is pinned again where it is used.
+        let Self { state, kind } = unsafe { self.get_unchecked_mut() };
+        let state = &*state;
         loop {
             let result = match state.stage.get() {
                 Stage::Fresh => {
                     if let Some(reason) = cx.cancel_reason() {
                         Err(Failure::Cancelled(reason))
                     } else {
-                        let sqe = kind.as_mut().prepare();
+                        // SAFETY: a projection: `kind` is pinned with `self` and is never moved.
+                        let sqe = unsafe { Pin::new_unchecked(&mut *kind) }.prepare();
                         // SAFETY: the entry of a fresh operation, whose memory and descriptors are valid for the time of this call.
                         if let Some(res) = unsafe { driver::at_once(&sqe) } {
                             let result = u32::try_from(res).map_err(|_| Failure::Errno(-res));
-                            state.stage.set(Stage::Retired);
-                            return Poll::Ready(kind.finish(result));
+                            return Poll::Ready(retire(state, kind, result));
                         }
                         // SAFETY: fresh; *completed* keeps `state` and what `sqe` names in place until it is done, and so does `Drop`.
                         match unsafe { start(state, &sqe, cx.waker()) } {
@@ -140,7 +141,9 @@ impl<K: Kind> Op<K> {
                             EINTR if K::EINTR_IS_FINAL => Err(Failure::Errno(EINTR)),
                             ECANCELED | EINTR => match state.asked.get().or_else(|| cx.cancel_reason()) {
                                 Some(reason) => Err(Failure::Cancelled(reason)),
+                                None if state.restarts.get() == RESTARTS => Err(Failure::Errno(-state.res.get())),
                                 None => {
+                                    state.restarts.set(state.restarts.get() + 1);
                                     // SAFETY: we poll, and it is done.
                                     unsafe { state.reset() };
                                     continue;
@@ -152,8 +155,7 @@ impl<K: Kind> Op<K> {
                 }
                 Stage::Retired => panic!("`{}` was polled after it had completed", K::NAME),
             };
-            state.stage.set(Stage::Retired);
-            return Poll::Ready(kind.finish(result));
+            return Poll::Ready(retire(state, kind, result));
         }
     }
 
@@ -169,8 +171,17 @@ impl<K: Kind> Op<K> {
         let this = unsafe { self.get_unchecked_mut() };
         // SAFETY: we hold `&mut`, hence poll; it is not in flight.
         unsafe { this.state.reset() };
+        this.state.restarts.set(0);
         change(&mut this.kind);
     }
+}
+
+/// Ends an operation that is not in flight.
+#[inline]
+fn retire<K: Kind>(state: &OpState, kind: &mut K, result: Result<u32, Failure>) -> K::Output {
+    state.stage.set(Stage::Retired);
+    // SAFETY: `kind` is that of an `Op` that is pinned, and is never moved out of it.
+    unsafe { Pin::new_unchecked(kind) }.finish(result)
 }
 
 impl<K: Kind> Drop for Op<K> {

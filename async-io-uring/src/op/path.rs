@@ -4,6 +4,7 @@ use std::{
     cell::UnsafeCell,
     ffi::CString,
     io,
+    marker::PhantomPinned,
     mem::MaybeUninit,
     os::{
         fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
@@ -155,6 +156,8 @@ pub(crate) struct Statx<'a> {
     target: Target<'a>,
     /// Written by the kernel.
     buffer: UnsafeCell<MaybeUninit<statx>>,
+    /// The kernel knows its address: `&mut` of it does not claim to be the only access.
+    _pinned: PhantomPinned,
 }
 
 // SAFETY: the cell is accessed by whoever has `Pin<&mut Self>`, after the kernel has let go of it; `&Statx` gives no access.
@@ -162,7 +165,7 @@ unsafe impl Sync for Statx<'_> {}
 
 impl<'a> Statx<'a> {
     pub(crate) const fn new(target: Target<'a>) -> Self {
-        Self { target, buffer: UnsafeCell::new(MaybeUninit::zeroed()) }
+        Self { target, buffer: UnsafeCell::new(MaybeUninit::zeroed()), _pinned: PhantomPinned }
     }
 }
 

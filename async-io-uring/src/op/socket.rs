@@ -3,7 +3,7 @@
 use std::{
     cell::UnsafeCell,
     io,
-    marker::PhantomData,
+    marker::{PhantomData, PhantomPinned},
     net::SocketAddr,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     path::Path,
@@ -37,6 +37,8 @@ pub(crate) struct AcceptOn<'a, S> {
     /// Written by the kernel.
     peer: UnsafeCell<RawAddress>,
     _stream: PhantomData<S>,
+    /// The kernel knows its address: `&mut` of it does not claim to be the only access.
+    _pinned: PhantomPinned,
 }
 
 // SAFETY: the cell is accessed by whoever has `Pin<&mut Self>`, after the kernel has let go of it; `&Self` gives no access.
@@ -44,7 +46,7 @@ unsafe impl<S: Accepted> Sync for AcceptOn<'_, S> {}
 
 impl<'a, S> AcceptOn<'a, S> {
     pub(crate) const fn new(fd: BorrowedFd<'a>) -> Self {
-        Self { fd, peer: UnsafeCell::new(RawAddress::empty()), _stream: PhantomData }
+        Self { fd, peer: UnsafeCell::new(RawAddress::empty()), _stream: PhantomData, _pinned: PhantomPinned }
     }
 }
 
@@ -162,6 +164,7 @@ pub(crate) struct Datagram<'a, const OPCODE: u8> {
     fd: BorrowedFd<'a>,
     message: UnsafeCell<Message>,
     _borrow: PhantomData<&'a mut [u8]>,
+    _pinned: PhantomPinned,
 }
 
 // SAFETY: the pointers stand for a borrowed buffer and for the kind's own fields.
@@ -195,7 +198,7 @@ impl<'a, const OPCODE: u8> Datagram<'a, OPCODE> {
             flags: 0,
         };
         let message = Message { header, vector: IoVec { base, len }, address };
-        Self { fd, message: UnsafeCell::new(message), _borrow: PhantomData }
+        Self { fd, message: UnsafeCell::new(message), _borrow: PhantomData, _pinned: PhantomPinned }
     }
 }
 

@@ -8,7 +8,7 @@
 //! | field | touched by |
 //! |---|---|
 //! | `word` | both |
-//! | `stage`, `asked` | poller |
+//! | `stage`, `asked`, `restarts` | poller |
 //! | `sqe`, `mailbox` | poller while fresh; then read by both |
 //! | `waker` | poller while fresh and under `REGISTERING`; owner after it set `FINISHED` and saw no `REGISTERING`; poller after `DONE` |
 //! | `mail` | whoever set `POSTED`, then the mailbox |
@@ -111,6 +111,8 @@ pub(crate) struct OpState {
     pub(crate) res: Cell<i32>,
     pub(crate) flags: Cell<u32>,
     pub(crate) asked: Cell<Option<Reason>>,
+    /// How often it was started again.
+    pub(crate) restarts: Cell<u8>,
     waker: UnsafeCell<Option<Waker>>,
     pub(crate) mail: AtomicPtr<OpState>,
     pub(crate) link: Cell<*const OpState>,
@@ -137,6 +139,7 @@ impl OpState {
             res: Cell::new(0),
             flags: Cell::new(0),
             asked: Cell::new(None),
+            restarts: Cell::new(0),
             waker: UnsafeCell::new(None),
             mail: AtomicPtr::new(ptr::null_mut()),
             link: Cell::new(ptr::null()),
