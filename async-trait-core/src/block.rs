@@ -4,10 +4,12 @@
 //! [`core::task::Context`], which can carry neither cancellation nor values, and its `.await` takes futures only. So:
 //!
 //! ```text
-//! AsyncBlock<F>::poll_async(cx)         puts a Bridge { waker, cx } on the poll stack, and polls F with a std context
+//! AsyncBlock<F>::poll_async(cx)         puts a Bridge { waker, cx, .. } on the poll stack, and polls F with a std context
 //!   F::poll(std_cx)                     whose waker is the bridge (data: its address, vtable: BRIDGE, one named static)
-//!     Await<A>::poll(std_cx)            each `.await` of the body: finds the bridge by the address of BRIDGE
-//!       A::poll_async(bridge.cx)        and polls what is awaited with the real context
+//!     Await<A>::poll(std_cx)            each `.await` of the body calls A::__poll_in_block(std_cx), which for
+//!       an AsyncBlock<G>                is G::poll(std_cx): it shares the bridge, and costs what a plain await costs
+//!       a plain future                  polls it with the real waker
+//!       any other Async                 finds the bridge by the address of BRIDGE, and calls poll_async(bridge.cx)
 //! ```
 //!
 //! `Await` is a `Future` that holds an `Async`, so a user who got hold of one could poll it half-way and forget it: the one
@@ -28,7 +30,7 @@
 //! Read next: `block/bridge.rs`, `block/awaited.rs`, then `macros/src/lib.rs`.
 
 mod awaited;
-mod bridge;
+pub(crate) mod bridge;
 #[cfg(feature = "macros")]
 mod macros;
 mod site;
@@ -51,6 +53,15 @@ use crate::{Async, Context};
 #[must_use = "an `Async` does nothing unless it is awaited or handed to an executor"]
 pub struct AsyncBlock<F> {
     future: F,
+}
+
+impl<F> AsyncBlock<F> {
+    #[inline]
+    fn future(self: Pin<&mut Self>) -> Pin<&mut F> {
+        // SAFETY: the field is pinned with its struct: nothing moves out of it, the struct has no destructor of its own and is
+        // `Unpin` only if the field is.
+        unsafe { self.map_unchecked_mut(|this| &mut this.future) }
+    }
 }
 
 #[cfg(feature = "alloc")]
@@ -81,10 +92,14 @@ unsafe impl<F: Future> Async for AsyncBlock<F> {
 
     #[inline]
     unsafe fn poll_async(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: the field is pinned with its struct: nothing moves out of it, the struct has no destructor of its own and is
-        // `Unpin` only if the field is.
-        let future = unsafe { self.map_unchecked_mut(|this| &mut this.future) };
-        bridge::poll(future, cx)
+        bridge::poll(self.future(), cx)
+    }
+
+    // The bridge of the block around this one leads to the same context: no other is needed, and an await costs what it costs
+    // in a plain `async fn`.
+    #[inline]
+    unsafe fn __poll_in_block(self: Pin<&mut Self>, cx: &mut StdContext<'_>) -> Poll<F::Output> {
+        self.future().poll(cx)
     }
 }
 

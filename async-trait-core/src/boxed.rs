@@ -1,7 +1,11 @@
 //! `BoxAsync` and `LocalBoxAsync`: an `Async` on the heap behind one type, for recursion and for traits used through `dyn`.
 
 use alloc::boxed::Box;
-use core::{fmt, pin::Pin, task::Poll};
+use core::{
+    fmt,
+    pin::Pin,
+    task::{self, Poll},
+};
 
 use crate::{Async, Context};
 
@@ -38,6 +42,12 @@ unsafe impl<T> Async for BoxAsync<'_, T> {
     #[inline]
     fn is_cancel_safe(&self) -> bool {
         self.inner.is_cancel_safe()
+    }
+
+    #[inline]
+    unsafe fn __poll_in_block(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<T> {
+        // SAFETY: the caller's promises for this value hold for the one that it owns.
+        unsafe { self.inner.as_mut().__poll_in_block(cx) }
     }
 }
 
@@ -76,6 +86,12 @@ unsafe impl<T> Async for LocalBoxAsync<'_, T> {
     #[inline]
     fn is_cancel_safe(&self) -> bool {
         self.inner.is_cancel_safe()
+    }
+
+    #[inline]
+    unsafe fn __poll_in_block(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<T> {
+        // SAFETY: the caller's promises for this value hold for the one that it owns.
+        unsafe { self.inner.as_mut().__poll_in_block(cx) }
     }
 }
 

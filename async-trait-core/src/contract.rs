@@ -6,7 +6,7 @@ use core::{
     task::{self, Poll},
 };
 
-use crate::Context;
+use crate::{Context, block::bridge};
 
 /// An asynchronous computation that must be polled to completion once started.
 ///
@@ -126,6 +126,21 @@ pub unsafe trait Async {
     fn is_cancel_safe(&self) -> bool {
         false
     }
+
+    /// Polls the computation as an await in an async block does: what `poll_async` does, without another bridge where there
+    /// is one already. A detail of the macros, which std would not need; nobody else calls or implements it.
+    ///
+    /// # Safety
+    /// The caller is an await in the body of the `AsyncBlock` that is being polled with `cx`, and keeps *completed* and
+    /// *retired*.
+    #[doc(hidden)]
+    #[inline]
+    unsafe fn __poll_in_block(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: the caller is such an await, and the context goes to what it awaits.
+        let cx = unsafe { bridge::cross(cx) };
+        // SAFETY: the caller keeps *completed* and *retired*.
+        unsafe { self.poll_async(cx) }
+    }
 }
 
 /// An [`Async`] that may soundly be dropped or forgotten at any time.
@@ -160,6 +175,11 @@ unsafe impl<F: Future + ?Sized> Async for F {
     #[inline]
     fn is_cancel_safe(&self) -> bool {
         true
+    }
+
+    #[inline]
+    unsafe fn __poll_in_block(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        self.poll(&mut task::Context::from_waker(bridge::real_waker(cx)))
     }
 }
 

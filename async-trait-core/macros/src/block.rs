@@ -10,7 +10,7 @@ use syn::{
 };
 
 use crate::{
-    body::Rewriter,
+    body::{Rewriter, statements},
     function::typed,
     glue::{Glue, group},
 };
@@ -45,7 +45,7 @@ impl Parse for AsyncBlock {
                 Ok(braced!(empty in content))
             })
             .parse2(braces.into())?;
-            Block { brace_token, stmts: input.call(Block::parse_within)? }
+            Block { brace_token, stmts: input.call(statements)? }
         };
         Ok(Self { capture, cancellable, output, body })
     }
@@ -97,7 +97,7 @@ impl AsyncBlock {
             |output| Some(typed(glue, &output, cancellable)),
         );
         let here = glue.at(user);
-        let function = glue.private(user, "block");
+        let function = glue.private(here, "block");
         let block = group(Delimiter::Brace, here, quote_spanned! {here=> #typed #body });
         let arguments = group(Delimiter::Parenthesis, here, quote_spanned! {here=> async #capture #block });
         quote_spanned! {here=> #function #arguments }

@@ -12,7 +12,9 @@
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::{
-    Attribute, Block, Error, Expr, ExprAsync, ExprAwait, Item, Lifetime, PathArguments, Stmt, Type, parse_quote,
+    Attribute, Block, Error, Expr, ExprAsync, ExprAwait, Item, Lifetime, PathArguments, Result, Stmt, Type,
+    parse::ParseStream,
+    parse_quote,
     spanned::Spanned as _,
     visit_mut::{self, VisitMut},
 };
@@ -35,7 +37,8 @@ pub struct Rewriter<'g> {
 }
 
 struct Body {
-    label: Lifetime,
+    /// Makes a token, and names the body: the second argument of every await.
+    token: TokenTree,
     cancellable: bool,
 }
 
@@ -50,16 +53,19 @@ impl<'g> Rewriter<'g> {
         while let Some(inner) = only_block(&mut block) {
             block = inner;
         }
-        let span = Glue::hygienic(block.brace_token.span.open());
+        let user = block.brace_token.span.open();
+        let (here, hygienic) = (self.glue.at(user), Glue::hygienic(user));
         self.labels += 1;
         // The underscore: a body without awaits does not use it.
-        let label = Lifetime::new(&format!("'_body{}", self.labels), span);
-        if mentions_async(block.to_token_stream()) {
-            let outer = self.body.replace(Body { label: label.clone(), cancellable });
-            self.visit_block_mut(&mut block);
-            self.body = outer;
-        }
-        quote_spanned! {span=> #label: #block }
+        let label = Lifetime::new(&format!("'_body{}", self.labels), hygienic);
+        let make = self.glue.private(here, "Token");
+        let token = Glue::unsafe_block(here, quote_spanned! {here=> #make::new() });
+        let token = quote_spanned! {here=> #[allow(unreachable_code)] if false { break #label loop {} } #token };
+        let token = group(Delimiter::Brace, here, token);
+        let outer = self.body.replace(Body { token, cancellable });
+        self.visit_block_mut(&mut block);
+        self.body = outer;
+        quote_spanned! {hygienic=> #label: #block }
     }
 
     /// Whether `visit` rewrote anything, so that the result may not be shown to another macro.
@@ -79,22 +85,13 @@ impl<'g> Rewriter<'g> {
     fn awaited(&mut self, expr: &mut ExprAwait) -> Option<TokenStream> {
         let body = self.body.as_ref()?;
         self.rewritten += 1;
-        let (label, cancellable) = (body.label.clone(), body.cancellable);
-        let glue = self.glue;
+        let (token, cancellable) = (&body.token, body.cancellable);
         let ExprAwait { base, dot_token, await_token, .. } = expr;
-
         let first = first_span(base);
-        let last = await_token.span;
-        let (here, label) = (glue.at(last), Lifetime::new(&label.to_string(), Glue::hygienic(last)));
-        let make = glue.private(last, "Token");
-        let token = glue.unsafe_block(last, quote_spanned! {here=> #make::new() });
-        let token = group(
-            Delimiter::Brace,
-            here,
-            quote_spanned! {here=> #[allow(unreachable_code)] if false { break #label loop {} } #token },
-        );
+        let here = self.glue.at(await_token.span);
         let arguments = group(Delimiter::Parenthesis, here, quote_spanned! {here=> #base, #token });
-        let function = glue.private(first, if cancellable { "awaited_cancellable" } else { "awaited" });
+        let function =
+            self.glue.private(self.glue.at(first), if cancellable { "awaited_cancellable" } else { "awaited" });
         let call = quote_spanned! {here=> #function #arguments };
         Some(if cancellable {
             quote_spanned! {here=> #call #dot_token #await_token ? }
@@ -111,7 +108,7 @@ impl<'g> Rewriter<'g> {
         let user = async_token.span;
         let body = self.body(block, false);
         let here = self.glue.at(user);
-        let function = self.glue.private(user, "block");
+        let function = self.glue.private(here, "block");
         let body = group(Delimiter::Brace, here, body);
         let arguments = group(Delimiter::Parenthesis, here, quote_spanned! {here=> #async_token #capture #body });
         quote_spanned! {here=> #(#attrs)* #function #arguments }
@@ -199,8 +196,30 @@ fn only_block(block: &mut Block) -> Option<Block> {
     }
 }
 
+/// Where an expression begins.
 fn first_span(expr: &Expr) -> Span {
-    expr.to_token_stream().into_iter().next().map_or_else(Span::mixed_site, |token| token.span())
+    match expr {
+        Expr::Await(ExprAwait { base, .. }) => first_span(base),
+        Expr::Call(call) => first_span(&call.func),
+        Expr::Field(field) => first_span(&field.base),
+        Expr::Index(index) => first_span(&index.expr),
+        Expr::MethodCall(call) => first_span(&call.receiver),
+        Expr::Path(path) if path.qself.is_none() && path.path.leading_colon.is_none() => {
+            path.path.segments.first().map_or_else(Span::mixed_site, |segment| segment.ident.span())
+        }
+        Expr::Try(expr) => first_span(&expr.expr),
+        other => other.to_token_stream().into_iter().next().map_or_else(Span::mixed_site, |token| token.span()),
+    }
+}
+
+/// The statements of a body. One without awaits and blocks is not parsed further.
+pub fn statements(input: ParseStream<'_>) -> Result<Vec<Stmt>> {
+    let ahead: TokenStream = input.fork().parse()?;
+    if mentions_async(ahead.clone()) {
+        return input.call(Block::parse_within);
+    }
+    input.parse::<TokenStream>()?;
+    Ok(if ahead.is_empty() { Vec::new() } else { vec![Stmt::Expr(Expr::Verbatim(ahead), None)] })
 }
 
 /// Whether there is anything to rewrite, or an attribute to look at, in these tokens.

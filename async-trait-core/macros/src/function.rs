@@ -26,7 +26,7 @@ use syn::{
 };
 
 use crate::{
-    body::Rewriter,
+    body::{Rewriter, statements},
     boxed,
     glue::{Glue, group},
     options::Options,
@@ -59,7 +59,7 @@ impl Parse for Function {
                 attr.style = syn::AttrStyle::Outer;
                 attr
             }));
-            Some(Block { brace_token, stmts: content.call(Block::parse_within)? })
+            Some(Block { brace_token, stmts: content.call(statements)? })
         };
         Ok(Self { options, attrs, vis, sig, body })
     }
@@ -125,7 +125,7 @@ impl Function {
             ReturnType::Type(_, output) => match *output {
                 // Nameable only as the output of a function.
                 Type::Never(_) => {
-                    let returns = glue.private(output.span(), "Returns");
+                    let returns = glue.private(here, "Returns");
                     parse_quote_spanned!(here=> <fn() -> #output as #returns>::Output)
                 }
                 output => output,
@@ -139,7 +139,7 @@ impl Function {
         }
         let (krate, needs_alloc);
         let boxed = if self.options.boxed {
-            krate = glue.krate(fn_span);
+            krate = glue.krate(here);
             needs_alloc = Some(quote_spanned! {here=> #krate::__needs_alloc! {} });
             Some(boxed::name_lifetimes(&mut self.sig, output.clone()))
         } else {
@@ -150,7 +150,7 @@ impl Function {
             Some(body) => Some(self.body(body, (!never_returns).then_some(&output), glue)?),
             None => None,
         };
-        let krate = glue.krate(fn_span);
+        let krate = glue.krate(here);
         let returned = match boxed {
             Some((lifetime, output)) => {
                 let name = self.box_name(glue);
@@ -158,7 +158,7 @@ impl Function {
             }
             None => {
                 let send = self.options.send.then(|| {
-                    let send = glue.private(fn_span, "Send");
+                    let send = glue.private(here, "Send");
                     quote_spanned! {here=> + #send }
                 });
                 quote_spanned! {here=> impl #krate::Async<Output = #output> #send }
@@ -174,8 +174,8 @@ impl Function {
     }
 
     fn box_name(&self, glue: &Glue) -> TokenStream {
-        let span = self.sig.fn_token.span;
-        let (krate, here) = (glue.krate(span), glue.at(span));
+        let here = glue.at(self.sig.fn_token.span);
+        let krate = glue.krate(here);
         let name = Ident::new(if self.options.local { "LocalBoxAsync" } else { "BoxAsync" }, here);
         quote_spanned! {here=> #krate::#name }
     }
@@ -193,7 +193,7 @@ impl Function {
         let typed = output.map(|output| typed(glue, output, cancellable));
         let block = group(Delimiter::Brace, glue.at(braces), quote_spanned! {here=> #typed #rebound #body });
         let block = quote_spanned! {here=> async move #block };
-        let function = glue.private(braces, "block");
+        let function = glue.private(here, "block");
         let mut value = quote_spanned! {here=> #function(#block) };
         if self.options.boxed {
             let name = self.box_name(glue);
@@ -248,7 +248,7 @@ pub fn typed(glue: &Glue, output: &Type, cancellable: bool) -> TokenStream {
     let here = glue.at(output.span());
     let mut output = output.clone();
     Opaque.visit_type_mut(&mut output);
-    let never = glue.private(output.span(), if cancellable { "never_cancellable" } else { "never" });
+    let never = glue.private(here, if cancellable { "never_cancellable" } else { "never" });
     quote_spanned! {here=> if false { return #never::<#output>(); } }
 }
 

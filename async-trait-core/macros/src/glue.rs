@@ -40,29 +40,30 @@ impl Glue {
         Span::mixed_site().located_at(user)
     }
 
-    /// The crate's path.
-    pub fn krate(&self, user: Span) -> TokenStream {
+    /// The crate's path, at a span made by [`at`](Self::at).
+    pub fn krate(&self, here: Span) -> TokenStream {
         self.krate
             .clone()
             .into_iter()
             .map(|mut token| {
-                token.set_span(token.span().located_at(user));
+                // The hygiene of `$crate` is that of the word: both come from one `macro_rules`.
+                token.set_span(here);
                 token
             })
             .collect()
     }
 
-    /// An item that only expansions name.
-    pub fn private(&self, user: Span, name: &str) -> TokenStream {
-        let (krate, name) = (self.krate(user), Ident::new(name, self.at(user)));
-        quote_spanned! {self.at(user)=> #krate::__private::#name }
+    /// An item that only expansions name, at a span made by [`at`](Self::at).
+    pub fn private(&self, here: Span, name: &str) -> TokenStream {
+        let (krate, name) = (self.krate(here), Ident::new(name, here));
+        quote_spanned! {here=> #krate::__private::#name }
     }
 
-    /// `unsafe { tokens }`, whose every delimiter answers to whoever wrote the word `unsafe`.
-    pub fn unsafe_block(&self, user: Span, tokens: TokenStream) -> TokenStream {
-        let word = Ident::new("unsafe", self.at(user));
-        let block = group(Delimiter::Brace, self.at(user), tokens);
-        quote_spanned! {self.at(user)=> #word #block }
+    /// `unsafe { tokens }`, at a span made by [`at`](Self::at): whoever wrote the word answers for it.
+    pub fn unsafe_block(here: Span, tokens: TokenStream) -> TokenStream {
+        let word = Ident::new("unsafe", here);
+        let block = group(Delimiter::Brace, here, tokens);
+        quote_spanned! {here=> #word #block }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use core::{future::Future, panic::Location, pin::Pin, task::Poll};
 
-use super::{StdContext, bridge, site};
-use crate::{Async, Cancelled, Context};
+use super::{StdContext, bridge, site::Site};
+use crate::{Async, Cancelled};
 
 /// The promise that an await stays where the macros put it.
 #[derive(Debug)]
@@ -56,12 +56,11 @@ impl<A: Async> Future for Await<A> {
     fn poll(self: Pin<&mut Self>, cx: &mut StdContext<'_>) -> Poll<A::Output> {
         // SAFETY: `child` is pinned with its struct, which has no destructor and is `Unpin` only if the field is.
         let mut child = unsafe { self.map_unchecked_mut(|this| &mut this.child) };
-        // SAFETY: by the invariant this is an await in the body of the block that is being polled; the context goes to the child.
-        let cx = unsafe { bridge::cross(cx) };
         // SAFETY: by the invariant.
         let polled = unsafe { poll_child(child.as_mut(), cx) };
-        if polled.is_pending() && child.is_cancel_safe() && cx.is_cancelled() {
-            site::note::<A>(cx, Location::caller());
+        if polled.is_pending() && child.is_cancel_safe() {
+            // SAFETY: by the invariant this is an await in the body of the block that is being polled.
+            unsafe { bridge::ends_at(cx, Site::of::<A>(Location::caller())) };
         }
         polled
     }
@@ -85,12 +84,12 @@ impl<A: Async> Future for AwaitCancellable<A> {
     fn poll(self: Pin<&mut Self>, cx: &mut StdContext<'_>) -> Poll<Self::Output> {
         // SAFETY: `child` is pinned with its struct, which has no destructor and is `Unpin` only if the field is.
         let mut child = unsafe { self.map_unchecked_mut(|this| &mut this.child) };
-        // SAFETY: by the invariant this is an await in the body of the block that is being polled; the context goes to the child.
-        let cx = unsafe { bridge::cross(cx) };
         // SAFETY: by the invariant.
         if let Poll::Ready(output) = unsafe { poll_child(child.as_mut(), cx) } {
             return Poll::Ready(Ok(output));
         }
+        // SAFETY: by the invariant this is an await in the body of the block that is being polled; it only looks at the context.
+        let cx = unsafe { bridge::cross(cx) };
         // With `Ready` the await is over and the body drops this, and with it the child, before it does anything else: *completed*
         // allows that since the child is cancel-safe now.
         match cx.cancel_reason() {
@@ -105,10 +104,10 @@ impl<A: Async> Future for AwaitCancellable<A> {
 /// # Safety
 /// `child` is the field of an `Await` or `AwaitCancellable` that keeps its invariant.
 #[inline]
-unsafe fn poll_child<A: Async>(child: Pin<&mut A>, cx: &mut Context<'_>) -> Poll<A::Output> {
+unsafe fn poll_child<A: Async>(child: Pin<&mut A>, cx: &mut StdContext<'_>) -> Poll<A::Output> {
     // SAFETY: *completed*: the await is dropped when it is complete, or with the block's future, which only the `AsyncBlock`
     // drops; who polls that promised *completed* for it, and it is never cancel-safe while it is pending. The one other case is a
     // child that is cancel-safe then (`AwaitCancellable`). *retired*: a compiler-made body does not poll an await again that was
-    // `Ready` or unwound.
-    unsafe { child.poll_async(cx) }
+    // `Ready` or unwound. And by the invariant this is an await in the body of the block that is being polled.
+    unsafe { child.__poll_in_block(cx) }
 }

@@ -21,14 +21,28 @@
 //! assert!(type_name.contains("Pending<()>"), "{type_name} at {location}");
 //! ```
 //!
-//! An await writes itself there when what it awaits is `Pending` and cancel-safe while the context is cancelled; the blocks
-//! around it, whose awaits hold an async block, do not. So it costs nothing before a request, and nothing at an await of
-//! an async block; of several plain futures that are pending in one poll (under a `join`) the last one stays. An
-//! `AwaitCancellable` is never held up by a plain future, so it writes nothing.
+//! Every await of a plain future (of anything cancel-safe) that is `Pending` leaves two words in the bridge of its poll: so much
+//! it costs. Who polls the block looks at them if the context is cancelled, and only then for an `AwaitSite`. The awaits
+//! that hold an async block leave nothing, so it is the innermost that is named; of several blocks that are pending in one poll
+//! (under a `join`) the last one stays. An `AwaitCancellable` is never held up by a plain future, so it leaves nothing.
 
 use core::{any::type_name, cell::Cell, panic::Location};
 
 use crate::Context;
+
+/// The await of a plain future, as the bridge holds it.
+#[derive(Clone, Copy)]
+pub(crate) struct Site {
+    type_name: fn() -> &'static str,
+    location: &'static Location<'static>,
+}
+
+impl Site {
+    #[inline]
+    pub(super) fn of<A>(location: &'static Location<'static>) -> Self {
+        Self { type_name: type_name::<A>, location }
+    }
+}
 
 /// Where a poll under a request ended: the type of what is awaited, and the await's file and line.
 #[derive(Debug, Default)]
@@ -52,8 +66,8 @@ impl AwaitSite {
 
 #[cold]
 #[inline(never)]
-pub(super) fn note<A>(cx: &Context<'_>, location: &'static Location<'static>) {
-    if let Some(site) = cx.get::<AwaitSite>() {
-        site.found.set(Some((type_name::<A>(), location)));
+pub(super) fn note(cx: &Context<'_>, site: Site) {
+    if let Some(ambient) = cx.get::<AwaitSite>() {
+        ambient.found.set(Some(((site.type_name)(), site.location)));
     }
 }

@@ -39,7 +39,7 @@ async fn boxed_what() {}
 
 fn syntax() {
     let _ = async_block! { -> u32 { 1 } 2 };
-    let _ = async_block! { let };
+    let _ = async_block! { let x = ; must_finish().await };
 }
 
 fn unused() {

@@ -1,3 +1,4 @@
+#![allow(break_with_label_and_loop)]
 #![forbid(unsafe_code)]
 
 // With paths of one's own, the expansion would call any unsafe function: so who calls it has to write the word `unsafe`.
