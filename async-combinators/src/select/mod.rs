@@ -24,6 +24,12 @@ use crate::utils::{
 /// (`select((&mut future, ..))`, as `&mut F` is a future), and then stands still until somebody polls it again; whoever
 /// waits for a lock that it holds waits for ever. Prefer to give `select` the future, or spawn it.
 ///
+/// ```compile_fail,E0277
+/// // neither pinned nor `Unpin`: it could be moved afterwards
+/// let (mut a, mut b) = (async { std::future::pending::<()>().await }, async {});
+/// async_combinators::select((&mut a, &mut b));
+/// ```
+///
 /// # Examples
 /// ```
 /// use async_combinators::{OneOf2, select};

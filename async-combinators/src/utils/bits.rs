@@ -47,7 +47,10 @@ impl Bits {
 
     /// Takes out the first member at or after `from`, or else the first of all.
     pub(crate) fn take_from(&mut self, from: usize) -> Option<usize> {
-        let index = self.first_from(from).or_else(|| self.first_from(0))?;
+        let index = match self.first_from(from) {
+            None if from > 0 => self.first_from(0)?,
+            first => first?,
+        };
         let word = index / BITS;
         self.words[word] &= !(1 << (index % BITS));
         if self.words[word] == 0 {

@@ -18,7 +18,7 @@
 //!
 //! # Who is fresh
 //! Only the first round meets fresh children, and it visits in order: there, and only there, the children from
-//! `Pass::fresh_from` on are fresh.
+//! `Pass::fresh_from` on are fresh: those behind the one at work, until a decision fixes the boundary.
 //!
 //! # Panics, danger by danger
 //! All foreign code of a round (polls, destructors of children and outputs, the clone and drop of wakers, `is_cancel_safe`)
@@ -48,7 +48,7 @@ use super::{
     policy::{Judge, Policy},
     set::{Slots, Visit},
     slot::Slot,
-    wakers::{Sweep, Wakers},
+    wakers::Wakers,
 };
 
 /// No position.
@@ -110,11 +110,9 @@ impl<W: Wakers> Engine<W> {
     /// With the first panic of a child, when all are complete; all outputs are dropped then.
     #[inline]
     pub(crate) unsafe fn poll<S: Slots<P>, P: Policy>(&mut self, slots: Pin<&mut S>, cx: &mut Context<'_>) -> Poll<()> {
-        let fresh_from = if self.is_fresh() { 0 } else { NONE };
-        if self.is_fresh() {
-            self.phase = Phase::Running;
-        }
-        let mut pass = Pass { engine: self, slots, at: NONE, fresh_from, policy: PhantomData };
+        let first_round = self.is_fresh();
+        self.phase = if first_round { Phase::Running } else { self.phase };
+        let mut pass = Pass { engine: self, slots, at: NONE, first_round, fresh_from: NONE, policy: PhantomData };
         pass.round(cx);
         let complete = pass.engine.live == 0;
         if complete {
@@ -130,12 +128,13 @@ impl<W: Wakers> Engine<W> {
 }
 
 /// One poll of the engine. Dropped only by unwinding.
-struct Pass<'p, W: Wakers, S: Slots<P>, P> {
+struct Pass<'p, W: Wakers, S: Slots<P>, P: Policy> {
     engine: &'p mut Engine<W>,
     slots: Pin<&'p mut S>,
     /// The child that is being polled or dropped right now, complete if that unwinds.
     at: usize,
-    /// The children from here on are fresh.
+    first_round: bool,
+    /// In `Finishing` the children from here on are fresh.
     fresh_from: usize,
     policy: PhantomData<P>,
 }
@@ -151,59 +150,68 @@ impl<W: Wakers, S: Slots<P>, P: Policy> Pass<'_, W, S, P> {
 
     /// Goes on with the round, from its beginning or from where it was interrupted.
     #[inline]
-    fn advance(&mut self, sweep: &mut Option<Sweep>, cx: &mut Context<'_>) {
+    fn advance(&mut self, sweep: &mut Option<W::Sweep>, cx: &mut Context<'_>) {
         self.at = NONE;
-        if sweep.is_none() {
-            *sweep = Some(self.engine.wakers.begin(self.slots.len(), cx));
-        }
-        let Some(sweep) = sweep else { return };
-        if self.engine.phase != Phase::Finishing {
-            let Engine { live, first, wakers, .. } = &mut *self.engine;
-            let (wakers, len) = (&*wakers, self.slots.len());
-            let (at, fresh_from) = (&mut self.at, &mut self.fresh_from);
-            let mut run = Run { live, first, wakers, at, fresh_from, decided: None, len, cx };
-            walk(self.slots.as_mut(), sweep, wakers, &mut run);
+        let len = self.slots.len();
+        let Engine { live, first, wakers, phase, .. } = &mut *self.engine;
+        let sweep = match sweep {
+            Some(sweep) => sweep,
+            None => sweep.insert(wakers.begin(len, cx)),
+        };
+        if *phase != Phase::Finishing {
+            let mut run = Run { live, first, wakers: &*wakers, at: &mut self.at, decided: None, len, cx };
+            wakers.walk(self.slots.as_mut(), sweep, &mut run);
             let Some(reason) = run.decided else { return };
             *sweep = self.finish(reason);
         }
         self.end_the_others(sweep, cx);
     }
 
+    /// The children from here on are fresh: in the first round those behind the one at work. (If none is, all are.)
+    fn fresh_from(&self) -> usize {
+        if self.engine.phase == Phase::Finishing {
+            self.fresh_from
+        } else if self.first_round {
+            self.at.wrapping_add(1)
+        } else {
+            NONE
+        }
+    }
+
     /// From here on the remaining children are ended, beginning with a sweep over all.
-    fn finish(&mut self, reason: Reason) -> Sweep {
+    #[cold]
+    fn finish(&mut self, reason: Reason) -> W::Sweep {
+        self.fresh_from = self.fresh_from();
         self.engine.phase = Phase::Finishing;
         self.engine.flag.request(reason);
         self.engine.wakers.everything()
     }
 
     #[inline(never)]
-    fn end_the_others(&mut self, sweep: &mut Sweep, cx: &mut Context<'_>) {
+    fn end_the_others(&mut self, sweep: &mut W::Sweep, cx: &mut Context<'_>) {
         let Engine { live, wakers, flag, panic, .. } = &mut *self.engine;
         let (wakers, len) = (&*wakers, self.slots.len());
         let (at, fresh_from) = (&mut self.at, self.fresh_from);
         let mut end = End { live, panic, wakers, at, fresh_from, len, cx: cx.with_cancel(flag) };
-        walk(self.slots.as_mut(), sweep, wakers, &mut end);
+        wakers.walk(self.slots.as_mut(), sweep, &mut end);
     }
 
     /// After a panic: the child at work is complete and goes, and the others are ended.
     #[cold]
-    fn recover(&mut self, payload: Payload, sweep: &mut Option<Sweep>) {
+    fn recover(&mut self, payload: Payload, sweep: &mut Option<W::Sweep>) {
         self.engine.panic.note(payload);
-        let at = mem::replace(&mut self.at, NONE);
+        let at = self.at;
+        if self.engine.phase != Phase::Finishing {
+            *sweep = Some(self.finish(Reason::SiblingFailed));
+        } else if let Some(sweep) = sweep {
+            W::resume(sweep, at);
+        }
         if at == NONE {
             self.engine.wakers.give_up();
+            sweep.get_or_insert_with(|| self.engine.wakers.everything());
         } else {
             self.discard(at);
             self.engine.live -= 1;
-        }
-        if self.engine.phase != Phase::Finishing {
-            *sweep = Some(self.finish(Reason::SiblingFailed));
-            return;
-        }
-        match sweep {
-            Some(Sweep::All(next)) if at != NONE => *next = at + 1,
-            Some(_) => {}
-            None => *sweep = Some(self.engine.wakers.everything()),
         }
     }
 
@@ -238,34 +246,14 @@ impl<W: Wakers, S: Slots<P>, P: Policy> Pass<'_, W, S, P> {
     }
 }
 
-impl<W: Wakers, S: Slots<P>, P> Drop for Pass<'_, W, S, P> {
+impl<W: Wakers, S: Slots<P>, P: Policy> Drop for Pass<'_, W, S, P> {
     #[cold]
     fn drop(&mut self) {
-        let mut check = MayBeLeft { except: self.at, fresh_from: self.fresh_from };
+        let mut check = MayBeLeft { except: self.at, fresh_from: self.fresh_from() };
         if self.slots.as_mut().visit_from(0, &mut check).is_break() {
             abort();
         }
     }
-}
-
-/// Visits what a sweep names.
-#[inline]
-fn walk<S: Slots<P>, P, W: Wakers, V: Visit>(mut slots: Pin<&mut S>, sweep: &mut Sweep, wakers: &W, visitor: &mut V) {
-    match sweep {
-        Sweep::All(next) => {
-            let _ = slots.as_mut().visit_from(*next, visitor);
-        }
-        #[cfg(feature = "alloc")]
-        Sweep::Woken(cursor) => {
-            while let Some(index) = wakers.next(cursor) {
-                if slots.as_mut().visit_at(index, visitor).is_break() {
-                    break;
-                }
-            }
-        }
-    }
-    #[cfg(not(feature = "alloc"))]
-    let _ = wakers;
 }
 
 /// The visit of `Running`: polls, and stops at an output that decides.
@@ -274,20 +262,19 @@ struct Run<'v, 'c, W> {
     first: &'v mut usize,
     wakers: &'v W,
     at: &'v mut usize,
-    fresh_from: &'v mut usize,
     decided: Option<Reason>,
     len: usize,
     cx: &'v mut Context<'c>,
 }
 
 impl<W: Wakers> Visit for Run<'_, '_, W> {
-    #[inline]
+    // Always: the fields are registers then, which halves the cost of a round over a tuple.
+    #[inline(always)]
     fn visit<A: Async, P: Judge<A::Output>>(&mut self, index: usize, mut slot: Pin<&mut Slot<A>>) -> ControlFlow<()> {
         if !slot.is_live() {
             return ControlFlow::Continue(());
         }
         *self.at = index;
-        *self.fresh_from = (*self.fresh_from).max(index + 1);
         let polled = self.wakers.lend(index, self.len, self.cx, |cx| {
             // SAFETY: *completed*: the engine's caller keeps it for the slots, and the engine drops a child only when it is fresh,
             // cancel-safe or complete. *retired*: a child that returns `Ready` is replaced below, one that unwinds by `recover`.

@@ -99,8 +99,10 @@ mod with_alloc {
 
     impl Turns for RotateWoken {
         fn begin(&mut self, len: usize, cx: &Context<'_>) {
-            self.room = self.room.max(len);
-            self.due.grow(len);
+            if len > self.room {
+                self.room = len;
+                self.due.grow(len);
+            }
             let stage = stage(cx);
             let asked = stage > self.stage;
             self.stage = self.stage.max(stage);

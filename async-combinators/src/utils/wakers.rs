@@ -1,30 +1,30 @@
 //! How a set finds out which of its children were woken: not at all (`PollAll`), or by a waker each (`WokenOnly`).
 
+use core::pin::Pin;
+
 use async_trait_core::Context;
 
-/// The children that a round looks at.
-pub enum Sweep {
-    /// All of them, from this position on.
-    All(usize),
-    /// Those that were woken.
-    #[cfg(feature = "alloc")]
-    Woken(super::woken::Cursor),
-}
+use super::set::{Slots, Visit};
 
 /// A set's way to find out which children were woken.
 pub trait Wakers: Default {
+    /// The children that a round looks at, as far as it has not yet.
+    type Sweep;
+
     /// Starts a poll: what to look at. Runs foreign code (the clone and drop of the parent's waker) and may unwind with it.
-    fn begin(&mut self, len: usize, cx: &Context<'_>) -> Sweep;
+    fn begin(&mut self, len: usize, cx: &Context<'_>) -> Self::Sweep;
 
     /// All children are about to be polled for another reason: what was woken before is forgotten.
-    fn everything(&mut self) -> Sweep;
+    fn everything(&mut self) -> Self::Sweep;
 
     /// `begin` has unwound: from now on all children are polled, with the parent's own waker.
     fn give_up(&mut self);
 
-    /// The next woken child of a round.
-    #[cfg(feature = "alloc")]
-    fn next(&self, cursor: &mut super::woken::Cursor) -> Option<usize>;
+    /// A visit has unwound, the one at `at` if that is a position: what is left is what comes after it.
+    fn resume(sweep: &mut Self::Sweep, at: usize);
+
+    /// Visits what the sweep names, until a visit breaks.
+    fn walk<S: Slots<P>, P, V: Visit>(&self, slots: Pin<&mut S>, sweep: &mut Self::Sweep, visitor: &mut V);
 
     /// Polls a child with the waker that is meant for it.
     fn lend<R>(&self, index: usize, len: usize, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> R) -> R;
@@ -35,21 +35,29 @@ pub trait Wakers: Default {
 pub struct PollAll;
 
 impl Wakers for PollAll {
+    /// The next position.
+    type Sweep = usize;
+
     #[inline]
-    fn begin(&mut self, _: usize, _: &Context<'_>) -> Sweep {
-        Sweep::All(0)
+    fn begin(&mut self, _: usize, _: &Context<'_>) -> usize {
+        0
     }
 
     #[inline]
-    fn everything(&mut self) -> Sweep {
-        Sweep::All(0)
+    fn everything(&mut self) -> usize {
+        0
     }
 
     fn give_up(&mut self) {}
 
-    #[cfg(feature = "alloc")]
-    fn next(&self, _: &mut super::woken::Cursor) -> Option<usize> {
-        None
+    fn resume(sweep: &mut usize, at: usize) {
+        // Unwinding outside of any visit leaves it as it is.
+        *sweep = at.checked_add(1).unwrap_or(*sweep);
+    }
+
+    #[inline]
+    fn walk<S: Slots<P>, P, V: Visit>(&self, slots: Pin<&mut S>, sweep: &mut usize, visitor: &mut V) {
+        let _ = slots.visit_from(*sweep, visitor);
     }
 
     #[inline]
@@ -63,9 +71,11 @@ pub use with_alloc::{FEW, WokenOnly, stage};
 
 #[cfg(feature = "alloc")]
 mod with_alloc {
+    use core::pin::Pin;
+
     use async_trait_core::Context;
 
-    use super::{Sweep, Wakers};
+    use super::{Slots, Visit, Wakers};
     use crate::utils::woken::{Cursor, LazySet};
 
     /// Up to this many children are polled all together: telling them apart would cost more than it saves.
@@ -89,7 +99,17 @@ mod with_alloc {
         if cx.is_cancelled() { 2 } else { u8::from(cx.is_stopping()) }
     }
 
+    /// What a round looks at.
+    pub enum Sweep {
+        /// All children, from this position on.
+        All(usize),
+        /// Those that were woken.
+        Woken(Cursor),
+    }
+
     impl Wakers for WokenOnly {
+        type Sweep = Sweep;
+
         #[inline]
         fn begin(&mut self, len: usize, cx: &Context<'_>) -> Sweep {
             if len <= FEW || self.given_up {
@@ -115,9 +135,25 @@ mod with_alloc {
             self.given_up = true;
         }
 
+        fn resume(sweep: &mut Sweep, at: usize) {
+            if let Sweep::All(next) = sweep {
+                *next = at.checked_add(1).unwrap_or(*next);
+            }
+        }
+
         #[inline]
-        fn next(&self, cursor: &mut Cursor) -> Option<usize> {
-            cursor.next(self.set.get()?)
+        fn walk<S: Slots<P>, P, V: Visit>(&self, mut slots: Pin<&mut S>, sweep: &mut Sweep, visitor: &mut V) {
+            match (sweep, self.set.get()) {
+                (Sweep::Woken(cursor), Some(set)) => {
+                    while let Some(index) = cursor.next(set) {
+                        if slots.as_mut().visit_at(index, visitor).is_break() {
+                            break;
+                        }
+                    }
+                }
+                (Sweep::All(next), _) => _ = slots.visit_from(*next, visitor),
+                (Sweep::Woken(_), None) => unreachable!("somebody was woken, so there is a set"),
+            }
         }
 
         #[inline]

@@ -1,8 +1,9 @@
 //! The woken set: which children of an array, vector, group or merge were woken since they were last looked at.
 //!
 //! One allocation, shared by the operation and by every waker that a child keeps, however long: an `Arc<[Line]>`. A
-//! [`Line`] speaks for as many children as a word has bits. A child's waker is one pointer, the address of its line plus
-//! the number of its bit, which the line's alignment leaves room for.
+//! [`Line`] speaks for as many children as a word has bits. A child's waker is one pointer: to a byte of its line that holds
+//! the number of its bit, which leads to the line, and the line's number to the first line and the count of the `Arc`. (The
+//! number in the low bits of an aligned address would do without the bytes, but aligned allocation costs more than a round.)
 //!
 //! ```text
 //! lines[0]   woken: children 0..64    summary: lines 0..64      parent: the waker of the task that polls
@@ -31,7 +32,7 @@
 
 use alloc::sync::Arc;
 use core::{
-    mem::ManuallyDrop,
+    mem::{ManuallyDrop, offset_of},
     ptr,
     task::{RawWaker, RawWakerVTable, Waker},
 };
@@ -46,7 +47,7 @@ use super::{
 const BITS: usize = usize::BITS as usize;
 
 /// The children of one word. See the top of the file.
-#[repr(C, align(64))]
+#[repr(C)]
 pub(crate) struct Line {
     /// Children of this line that were woken.
     woken: AtomicUsize,
@@ -58,10 +59,30 @@ pub(crate) struct Line {
     index: usize,
     /// How many lines there are.
     lines: usize,
+    /// Byte `n` holds `n`: what the wakers of this line's children point to.
+    bits: [u8; BITS],
 }
 
-// A waker's pointer is the line's plus a bit number.
-const _: () = assert!(align_of::<Line>() >= BITS && size_of::<Line>() >= BITS);
+impl Line {
+    fn new(index: usize, lines: usize, parent: Option<Waker>) -> Self {
+        Self {
+            woken: AtomicUsize::new(0),
+            summary: AtomicUsize::new(0),
+            parent: ParentWaker::new(parent),
+            index,
+            lines,
+            bits: const {
+                let mut bits = [0; BITS];
+                let mut n = 0;
+                while n < BITS {
+                    bits[n] = n as u8;
+                    n += 1;
+                }
+                bits
+            },
+        }
+    }
+}
 
 /// All lines of a set, behind a pointer that came from `Arc::into_raw`.
 ///
@@ -119,7 +140,7 @@ impl<'a> Lines<'a> {
     /// The pointer of a child's waker.
     fn data(self, index: usize) -> *const () {
         debug_assert!(index / BITS < self.all.len());
-        self.base.wrapping_add(index / BITS).wrapping_byte_add(index % BITS).cast()
+        self.base.wrapping_add(index / BITS).wrapping_byte_add(offset_of!(Line, bits) + index % BITS).cast()
     }
 }
 
@@ -194,15 +215,7 @@ impl LazySet {
         // Foreign code, before anything is allocated.
         let mut parent = Some(waker.clone());
         let lines = len.div_ceil(BITS).max(1);
-        let new: Arc<[Line]> = (0..lines)
-            .map(|index| Line {
-                woken: AtomicUsize::new(0),
-                summary: AtomicUsize::new(0),
-                parent: ParentWaker::new(parent.take()),
-                index,
-                lines,
-            })
-            .collect();
+        let new: Arc<[Line]> = (0..lines).map(|index| Line::new(index, lines, parent.take())).collect();
         let new = Arc::into_raw(new).cast::<Line>().cast_mut();
         // Release publishes the lines. Acquire: if a thread that shares the child's poll was faster, its lines are used.
         match self.base.compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire) {
@@ -269,9 +282,10 @@ unsafe fn arc_of(base: *const Line) -> Arc<[Line]> {
 /// # Safety
 /// `data` is from [`Lines::data`], and a count is held.
 unsafe fn decode(data: *const ()) -> (*const Line, usize, usize) {
-    let bit = data.addr() % align_of::<Line>();
-    let line = data.wrapping_byte_sub(bit).cast::<Line>();
-    // SAFETY: `data` pointed `bit` bytes into a line, which is aligned to more than that; the count keeps it alive.
+    // SAFETY: it points to one of a line's `bits`, which the count keeps alive and nobody writes.
+    let bit = usize::from(unsafe { *data.cast::<u8>() });
+    let line = data.wrapping_byte_sub(offset_of!(Line, bits) + bit).cast::<Line>();
+    // SAFETY: byte `n` holds `n`, so this is the line's address, with the provenance of the base.
     let index = unsafe { &*line }.index;
     (line.wrapping_sub(index), index, bit)
 }
