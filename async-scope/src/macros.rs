@@ -160,11 +160,17 @@ macro_rules! __scope {
         $crate::__scope!(@parse [$($kind)+] [$options] $($rest)+)
     };
 
-    // -- the body, with the way its block captures in both levels
-    (@body [$($kind:tt)+] [] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
+    // -- the body, with the way its block captures in both levels; braces around all of it would be braces in a block
+    (@body [$($kind:tt)+] [$($options:tt)*] [$($outer:tt)*] [$($inner:tt)*] $s:tt { $($body:tt)+ }) => {
+        $crate::__scope!(@options [$($kind)+] [$($options)*] [$($outer)*] [$($inner)*] $s $($body)+)
+    };
+    (@body $($rest:tt)+) => { $crate::__scope!(@options $($rest)+) };
+
+    // -- the options
+    (@options [$($kind:tt)+] [] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
         $crate::__scope!(@block [$($kind)+] [$crate::ScopeOptions::new()] [$($outer)*] [$($inner)*] $s $($body)+)
     };
-    (@body [$($kind:tt)+] [$options:expr] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
+    (@options [$($kind:tt)+] [$options:expr] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
         // Evaluated now, and moved into the block.
         match $options {
             options => $crate::__scope!(@block [$($kind)+] [options] [$($outer)*] [$($inner)*] $s $($body)+)
@@ -221,6 +227,9 @@ macro_rules! __scope {
         }
     };
 
+    (@policy [$options:expr] [$policy:expr] [$($capture:tt)*] $s:tt { $($body:tt)+ }) => {
+        $crate::__scope!(@policy [$options] [$policy] [$($capture)*] $s $($body)+)
+    };
     (@policy [$options:expr] [$policy:expr] [$($capture:tt)*] $s:tt $($body:tt)+) => {
         // Evaluated now, and moved into the block.
         match ($options, $policy) {

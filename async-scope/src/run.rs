@@ -25,9 +25,15 @@ use std::{
 
 use async_trait_core::{Async, BoxAsync, Context};
 use pin_project_lite::pin_project;
-use runtime_glue::{AmbientDeadline, Runtime, RuntimeHandle, TimerKey, task::Alive};
+use runtime_glue::{
+    AmbientDeadline, Runtime, RuntimeHandle, TimerKey,
+    task::{Alive, Inherited, ParentScope},
+};
 
-use crate::{Scope, stuck};
+use crate::{
+    Scope, stuck,
+    tree::{Children, Listed},
+};
 
 type Payload = Box<dyn Any + Send>;
 
@@ -71,6 +77,8 @@ struct Run<T> {
     watch: Option<Alarm>,
     /// False once the runtime's timers have panicked.
     has_timers: bool,
+    /// The entry in the parent's list of scopes.
+    listed: Option<Listed>,
 }
 
 enum Phase {
@@ -90,7 +98,15 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
         Self {
             scope,
             body: Some(body),
-            run: Run { phase: Phase::Fresh, output: None, panic: None, alarm: None, watch: None, has_timers: true },
+            run: Run {
+                phase: Phase::Fresh,
+                output: None,
+                panic: None,
+                alarm: None,
+                watch: None,
+                has_timers: true,
+                listed: None,
+            },
         }
     }
 
@@ -111,8 +127,12 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
                 Some((at, _)) => Some(AmbientDeadline::within(at, cx)),
                 None => AmbientDeadline::of(cx).map(AmbientDeadline::at),
             };
-            if let Some(deadline) = deadline {
-                tasks.set_deadline(deadline);
+            let children = scope.options.name.as_ref().map(|_| Arc::<Children>::default());
+            this.run.listed = children.as_ref().and_then(|_| Listed::below_parent(scope, cx));
+            scope.set_children(children.as_ref());
+            let parent = children.map(|children| ParentScope(children));
+            if deadline.is_some() || parent.is_some() {
+                tasks.set_inherited(Inherited { deadline, parent });
             }
             this.run.phase = Phase::Body;
         }
@@ -149,10 +169,7 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
                         // `finish_here`. *retired*: it is dropped below when it is.
                         unsafe { body.poll_async(cx) }
                     };
-                    let polled = catch_unwind(AssertUnwindSafe(|| match tasks.deadline() {
-                        None => poll(&mut cx),
-                        Some(deadline) => poll(&mut cx.with_value(deadline)),
-                    }));
+                    let polled = catch_unwind(AssertUnwindSafe(|| tasks.with_inherited(&mut cx, poll)));
                     match polled {
                         Ok(Poll::Pending) => {
                             // Whatever they wake in the body has us polled again.

@@ -7,7 +7,7 @@ use std::{
     mem,
     panic::Location,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -23,6 +23,7 @@ use crate::{
     ScopeOptions, TaskTree,
     limit::{Limit, Reserve, Slot, SpawnWhenFree},
     local::LocalQueue,
+    tree::Children,
 };
 
 /// A scope: tasks that are spawned into it may borrow everything that outlives it, and have all ended before it completes.
@@ -39,6 +40,8 @@ pub struct Scope<'s> {
     pub(crate) limit: Option<Limit>,
     /// The queue of a local scope, whose tasks run in the polls of its future.
     pub(crate) local: Option<Arc<LocalQueue>>,
+    /// The named scopes that run in this one, if it has a name itself.
+    children: OnceLock<Arc<Children>>,
     /// Only the background tasks are left: further ones are asked to stop at once.
     pub(crate) ending: AtomicBool,
     inner: Mutex<Inner>,
@@ -73,6 +76,7 @@ impl<'s> Scope<'s> {
             tasks,
             local,
             limit: options.limit.map(Limit::new),
+            children: OnceLock::new(),
             ending: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 hooks: Vec::new(),
@@ -327,6 +331,16 @@ impl<'s> Scope<'s> {
     #[must_use]
     pub fn tree(&self) -> TaskTree {
         TaskTree::of(self)
+    }
+
+    pub(crate) fn set_children(&self, children: Option<&Arc<Children>>) {
+        if let Some(children) = children {
+            let _ = self.children.set(Arc::clone(children));
+        }
+    }
+
+    pub(crate) fn children(&self) -> Option<&Children> {
+        self.children.get().map(|children| &**children)
     }
 
     pub(crate) fn pop_hook(&self) -> Option<BoxAsync<'static, ()>> {

@@ -200,3 +200,27 @@ fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/statm").unwrap();
     status.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
+
+#[test]
+fn the_tree_shows_named_scopes_below_each_other() {
+    let named = |name| ScopeOptions::new().name(name);
+    let tree = block_on(scope!(named("outer"), |s| {
+        let inner = s.builder().name("task").spawn(async {
+            scope!(named("inner"), |inner| {
+                let waiting = inner.builder().name("waiting").spawn(std::future::pending::<()>());
+                scope!(named("innermost"), |_| {
+                    let tree = s.tree().to_string();
+                    waiting.cancel();
+                    tree
+                })
+                .await
+            })
+            .await
+        });
+        let tree = inner.await.unwrap();
+        assert_eq!(s.tree().to_string(), "outer\n");
+        tree
+    }));
+    let names: Vec<_> = tree.lines().map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!(names, ["outer", "  task", "  inner", "    waiting", "    innermost"], "{tree}");
+}

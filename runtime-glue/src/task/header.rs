@@ -415,10 +415,7 @@ pub(crate) unsafe fn with_context<R>(header: NonNull<Header>, f: impl FnOnce(&mu
             crate::current::enter(set.ambient(), || {
                 let mut cx = cx.with_cancel(set.flag());
                 let mut cx = cx.with_cancel(&head.flag);
-                match set.deadline() {
-                    None => f(&mut cx),
-                    Some(deadline) => f(&mut cx.with_value(deadline)),
-                }
+                set.with_inherited(&mut cx, f)
             })
         }
         None => {

@@ -42,7 +42,7 @@ pub use self::{
     blocked::BlockingCx,
     header::Header,
     panics::{JoinError, Panic},
-    set::{Alive, StuckTask, TaskOptions, TaskSet},
+    set::{Alive, Inherited, ParentScope, StuckTask, TaskOptions, TaskSet},
 };
 use self::{
     header::Reference,

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_trait_core::{Async, CancelFlag, Reason};
+use async_trait_core::{Async, CancelFlag, Context, Reason};
 
 use super::{
     arena::{Arena, Visit},
@@ -68,6 +68,19 @@ pub enum Alive {
     Finishing,
 }
 
+/// Ambient values that a scope hands on to its body and its tasks.
+#[derive(Clone, Debug, Default)]
+pub struct Inherited {
+    /// The deadline in force; announced, not enforced.
+    pub deadline: Option<AmbientDeadline>,
+    /// What nested scopes find of the scope that they run in.
+    pub parent: Option<ParentScope>,
+}
+
+/// What a nested scope finds of the scope that it runs in; its type is the business of the crate that builds scopes.
+#[derive(Clone, Debug)]
+pub struct ParentScope(pub Arc<dyn Any + Send + Sync>);
+
 /// The tasks of one scope. For those who build scopes; users want `async_scope::scope!`.
 ///
 /// # Invariants
@@ -75,8 +88,7 @@ pub enum Alive {
 pub struct TaskSet {
     scheduler: OnceLock<RuntimeHandle>,
     ambient: OnceLock<RuntimeHandle>,
-    /// The deadline that was in force where the scope began, for its tasks.
-    deadline: OnceLock<AmbientDeadline>,
+    inherited: OnceLock<Inherited>,
     flag: CancelFlag,
     /// A panic that nobody observes is on its way out.
     failing: AtomicBool,
@@ -133,7 +145,7 @@ impl TaskSet {
         Self {
             scheduler: OnceLock::new(),
             ambient: OnceLock::new(),
-            deadline: OnceLock::new(),
+            inherited: OnceLock::new(),
             flag: CancelFlag::new(),
             failing: AtomicBool::new(false),
             count: Count::new(),
@@ -192,14 +204,22 @@ impl TaskSet {
         self.ambient.get().expect("the scope was polled before anything was spawned")
     }
 
-    /// Hands a deadline on to the tasks; it announces, and does not enforce. The first call counts.
-    pub fn set_deadline(&self, deadline: AmbientDeadline) {
-        let _ = self.deadline.set(deadline);
+    /// Hands ambient values on to the body and the tasks: those of a poll end with it. The first call counts.
+    pub fn set_inherited(&self, inherited: Inherited) {
+        let _ = self.inherited.set(inherited);
     }
 
-    /// The deadline that was handed on.
-    pub fn deadline(&self) -> Option<&AmbientDeadline> {
-        self.deadline.get()
+    /// Calls `f` with a context that carries what was handed on.
+    pub fn with_inherited<R>(&self, cx: &mut Context<'_>, f: impl FnOnce(&mut Context<'_>) -> R) -> R {
+        match self.inherited.get() {
+            None => f(cx),
+            Some(Inherited { deadline, parent }) => match (deadline, parent) {
+                (None, None) => f(cx),
+                (Some(deadline), None) => f(&mut cx.with_value(deadline)),
+                (None, Some(parent)) => f(&mut cx.with_value(parent)),
+                (Some(deadline), Some(parent)) => f(&mut cx.with_value(deadline).with_value(parent)),
+            },
+        }
     }
 
     /// The request to finish that every task of the set is polled under.
