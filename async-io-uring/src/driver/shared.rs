@@ -1,18 +1,27 @@
 //! The shared driver: serves operations that are polled on threads without a ring of their own (tokio, smol, the default
 //! pool, `block_on`). One thread of the process owns its ring; everybody posts to its mailbox.
 
-use std::{io, sync::OnceLock, sync::mpsc, thread};
+use std::{
+    io,
+    sync::{Mutex, OnceLock, PoisonError, mpsc},
+    thread,
+};
 
 use super::{Entered, LocalDriver, Mailbox, Wait, fallback, ring_allowed};
 
-static SHARED: OnceLock<Result<&'static Mailbox, (io::ErrorKind, String)>> = OnceLock::new();
-
-/// The mailbox of the shared driver, which is started by the first call.
+/// The mailbox of the shared driver, which is started by the first call. A failure is not remembered: there may be room later.
 pub(crate) fn shared_mailbox() -> io::Result<&'static Mailbox> {
-    match SHARED.get_or_init(|| launch().map_err(|error| (error.kind(), error.to_string()))) {
-        Ok(mailbox) => Ok(mailbox),
-        Err((kind, text)) => Err(io::Error::new(*kind, text.as_str())),
+    static SHARED: OnceLock<&'static Mailbox> = OnceLock::new();
+    static STARTING: Mutex<()> = Mutex::new(());
+    if let Some(mailbox) = SHARED.get() {
+        return Ok(mailbox);
     }
+    let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(mailbox) = SHARED.get() {
+        return Ok(mailbox);
+    }
+    let mailbox = launch()?;
+    Ok(SHARED.get_or_init(|| mailbox))
 }
 
 fn launch() -> io::Result<&'static Mailbox> {
