@@ -56,6 +56,7 @@ async fn formats() -> Vec<String> {
         format!(concat!("{}", "{}"), later(1).await, 2),
         std::format!("nothing awaited {inline}"),
         format!("{}", format!("<{}>", later("nested").await)),
+        format!("{} {}", later(3).await - 1, later(300).await as u8),
         format!("{}", later(Rc::new(1)).await),
         String::from(format!("{}", later("as an operand").await).as_str()),
     ]
@@ -65,7 +66,7 @@ async fn formats() -> Vec<String> {
 fn what_is_formatted() {
     assert_eq!(
         run(formats()),
-        ["1243\n", "  5\"unsized\"", "s 4 3   3", "12", "nothing awaited 4", "<nested>", "1", "as an operand"]
+        ["1243\n", "  5\"unsized\"", "s 4 3   3", "12", "nothing awaited 4", "<nested>", "2 44", "1", "as an operand"]
     );
     run(async_block! {
         print!("{}", later("").await);
@@ -139,6 +140,7 @@ fn assertions_that_hold_look_at_no_message() {
         assert_eq!(log.later(3).await, log.later(3).await, "{}", log.later(9).await);
         assert_ne!(log.later(4).await, 5, "{} {}", log.later(9).await, log.now(9));
         assert!(later(true).await);
+        assert_eq!(later(3).await - 1, later(1).await + 1);
         assert_eq!(later(String::from("by reference")).await, *later("by reference").await);
     });
     assert_eq!(*log.0.borrow(), [1, 2, 3, 3, 4]);

@@ -14,12 +14,32 @@ macro_rules! __entry {
         $crate::RuntimeHandle::new($($runtime)*).block_on($crate::__core::async_block! { -> $($output)* $body })
     };
     ([tokio] [$($output:tt)*] $body:tt) => {
-        $crate::tokio::block_on($crate::__core::async_block! { -> $($output)* $body })
+        $crate::__entry_on_tokio!($crate::__core::async_block! { -> $($output)* $body })
     };
     ([seeds $($seeds:tt)*] [$($output:tt)*] $body:tt) => {
         $crate::testing::for_seeds($($seeds)*, |runtime| {
             $crate::__entry_success(runtime.block_on($crate::__core::async_block! { -> $($output)* $body }))
         })
+    };
+}
+
+/// `main(tokio)`: on a tokio runtime of its own.
+#[cfg(feature = "tokio")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __entry_on_tokio {
+    ($a:expr) => {
+        $crate::tokio::block_on($a)
+    };
+}
+
+/// `main(tokio)` without the adapter.
+#[cfg(not(feature = "tokio"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __entry_on_tokio {
+    ($a:expr) => {
+        compile_error!("`tokio` needs the feature `tokio` of `runtime-glue`")
     };
 }
 

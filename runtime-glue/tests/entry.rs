@@ -1,6 +1,6 @@
 //! `#[runtime_glue::main]` and `#[runtime_glue::test]`.
 
-use std::{io, num::ParseIntError};
+use std::{io, num::ParseIntError, time::Duration};
 
 use runtime_glue::{Runtime, Work, spawn};
 
@@ -39,6 +39,28 @@ async fn a_panic_comes_out() {
         error.resume_panic();
         unreachable!()
     });
+}
+
+#[runtime_glue::test(deterministic, seeds = 0..10)]
+async fn an_hour_passes_at_once_in_every_schedule() {
+    let start = runtime_glue::now().await;
+    let task = spawn(runtime_glue::sleep(Duration::from_secs(3600)));
+    task.await.unwrap();
+    assert_eq!(runtime_glue::now().await - start, Duration::from_secs(3600));
+}
+
+#[runtime_glue::test(deterministic)]
+#[should_panic(expected = "the test yields an error: ParseIntError")]
+async fn an_error_is_a_failure_in_every_schedule() -> Result<(), ParseIntError> {
+    "x".parse::<u32>()?;
+    Ok(())
+}
+
+#[cfg(feature = "tokio")]
+#[runtime_glue::test(tokio)]
+async fn on_a_tokio_runtime() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(spawn(async { tokio::spawn(async_trait_core::plain! { 1 }).await.unwrap() }).await.unwrap(), 1);
 }
 
 mod entry_point {

@@ -176,8 +176,8 @@ impl Taken {
         let here = glue.at(value.span());
         let (taken, used) = match by {
             By::Value => (quote_spanned! {here=> #value }, quote_spanned! {here=> #name }),
-            By::Reference => (quote_spanned! {here=> &#value }, quote_spanned! {here=> *#name }),
-            By::MutReference => (quote_spanned! {here=> &mut #value }, quote_spanned! {here=> *#name }),
+            By::Reference => (quote_spanned! {here=> &(#value) }, quote_spanned! {here=> *#name }),
+            By::MutReference => (quote_spanned! {here=> &mut (#value) }, quote_spanned! {here=> *#name }),
         };
         self.variables.push(name);
         self.values.push(taken);
