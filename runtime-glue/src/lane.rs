@@ -118,10 +118,14 @@ impl Lane {
         if nested {
             return;
         }
-        while !waiting.poll() {
+        loop {
+            // Before the first poll, so that what that spawns need not be handed over.
             if self.begin(waiting.parker()) {
                 self.drive_as(|own| own.work(waiting));
                 return;
+            }
+            if waiting.poll() {
+                break;
             }
             waiting.park();
         }

@@ -71,6 +71,13 @@ struct Timer {
     waker: Waker,
 }
 
+impl Timer {
+    /// Whether it is set on this runtime, as far as can be told.
+    fn is_on(&self, runtime: &RuntimeHandle) -> bool {
+        std::ptr::addr_eq(self.runtime.as_dyn(), runtime.as_dyn())
+    }
+}
+
 impl Sleep {
     /// When it ends; `None` if never, or if it has not begun to count.
     #[must_use]
@@ -95,7 +102,7 @@ impl Sleep {
             self.clear();
             return Poll::Ready(when);
         }
-        if self.timer.as_ref().is_none_or(|timer| !timer.waker.will_wake(waker)) {
+        if !self.timer.as_ref().is_some_and(|timer| timer.is_on(runtime) && timer.waker.will_wake(waker)) {
             self.clear();
             let (runtime, waker) = (runtime.clone(), waker.clone());
             let key = runtime.sleep_until(when, &waker);
