@@ -19,14 +19,16 @@ use crate::Context;
 
 mod adaptors;
 mod as_stream;
+#[cfg(feature = "alloc")]
+mod chunks;
 mod consume;
 mod items;
 mod then;
 
-#[cfg(feature = "alloc")]
-pub use adaptors::Chunks;
 pub use adaptors::{Chain, Enumerate, Filter, FilterMap, Map, Take, TakeWhile};
 pub use as_stream::AsStream;
+#[cfg(feature = "alloc")]
+pub use chunks::Chunks;
 pub use consume::{Collect, Fold, ForEach, TryForEach};
 pub use items::{Items, Next, items};
 pub use then::Then;
