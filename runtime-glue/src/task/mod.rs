@@ -30,6 +30,7 @@ pub(crate) mod header;
 #[cfg(all(test, loom))]
 mod model;
 mod panics;
+mod report;
 mod set;
 mod state;
 mod typed;
@@ -42,7 +43,8 @@ pub use self::{
     blocked::BlockingCx,
     header::Header,
     panics::{JoinError, Panic},
-    set::{Alive, Inherited, ParentScope, StuckTask, TaskOptions, TaskSet},
+    report::StuckTask,
+    set::{Alive, Inherited, ParentScope, TaskOptions, TaskSet},
 };
 use self::{
     header::Reference,

@@ -7,12 +7,11 @@ use std::{
     any::Any,
     borrow::Cow,
     collections::HashMap,
-    fmt::{self, Write as _},
+    fmt,
     panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
     ptr::NonNull,
     sync::{Arc, OnceLock},
     task::Waker,
-    time::{Duration, Instant},
 };
 
 use async_trait_core::{Async, CancelFlag, Context, Reason};
@@ -23,11 +22,12 @@ use super::{
     count::{Count, Live},
     header::{self, Header},
     panics::PanicCell,
+    report::Wait,
     state::Kind,
     typed,
 };
 use crate::{
-    AmbientDeadline, JoinHandle, Runtime as _, RuntimeHandle,
+    AmbientDeadline, JoinHandle, RuntimeHandle,
     contain::contain,
     rescue,
     sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock},
@@ -100,39 +100,14 @@ pub struct TaskSet {
 }
 
 /// What is under the lock. Nothing foreign is called while it is held.
-struct Inner {
+pub(super) struct Inner {
     arena: Arena,
-    parent: Option<Waker>,
+    pub(super) parent: Option<Waker>,
     panics: Vec<Arc<PanicCell>>,
     /// Names of tasks, by the address of their slot; removed when the slot is claimed again.
-    names: HashMap<usize, Cow<'static, str>>,
+    pub(super) names: HashMap<usize, Cow<'static, str>>,
     /// What tasks that were asked to finish wait for, by the address of their slot; as `names`.
-    waits: HashMap<usize, Wait>,
-}
-
-/// A plain future that a task waits for though it was asked to finish.
-struct Wait {
-    future: &'static str,
-    location: &'static Location<'static>,
-    since: Instant,
-    reported: bool,
-}
-
-/// A task that still waits for a plain future though it was asked to finish.
-#[derive(Clone, Debug)]
-pub struct StuckTask {
-    /// Its name, or the type of its computation.
-    pub name: Cow<'static, str>,
-    /// Whether it is a background task.
-    pub background: bool,
-    /// Where it was spawned.
-    pub spawned_at: &'static Location<'static>,
-    /// The type of the future that it awaits.
-    pub future: &'static str,
-    /// Where it awaits that.
-    pub awaits_at: &'static Location<'static>,
-    /// For how long it has been waiting there since it was asked.
-    pub waiting: Duration,
+    pub(super) waits: HashMap<usize, Wait>,
 }
 
 impl TaskSet {
@@ -466,119 +441,6 @@ impl TaskSet {
         unsafe { Header::abandon(work.into_header()) };
     }
 
-    /// Writes a line for each unfinished task.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn describe(&self, indent: &str, out: &mut String) -> fmt::Result {
-        let mut lines = Vec::new();
-        let inner = self.lock();
-        self.visit_locked(&inner, |header| {
-            // SAFETY: under the lock a claimed slot is initialised.
-            let head = unsafe { header.as_ref() };
-            if head.state.is_done() {
-                return;
-            }
-            let name = inner.names.get(&header.addr().get()).cloned();
-            let state = if head.state.is_scheduled() {
-                if head.state.is_started() { "running" } else { "queued" }
-            } else {
-                "waiting"
-            };
-            let wait = inner.waits.get(&header.addr().get()).map(|wait| (wait.future, wait.location));
-            let reason = head.flag.reason();
-            lines.push((name, state, head.state.is_background(), reason, head.location, head.vtable.type_name, wait));
-        });
-        drop(inner);
-        for (name, state, background, reason, location, type_name, wait) in lines {
-            let name = name.unwrap_or_else(|| type_name().into());
-            let background = if background { " (background)" } else { "" };
-            write!(out, "{indent}{name}: {state}{background}")?;
-            if let Some(reason) = reason {
-                write!(out, ", asked to finish: {reason}")?;
-            }
-            if let Some((future, location)) = wait {
-                write!(out, ", still waits for `{future}` at {location}")?;
-            }
-            writeln!(out, ", spawned at {location}")?;
-        }
-        Ok(())
-    }
-
-    /// Notes what a task that is asked to finish waits for. The first such task wakes the parent, which sets its timer. Does not
-    /// unwind, since the task is started: a panic of the runtime's clock, or of the parent's waker, waits for the end of the scope.
-    pub(crate) fn note_wait(&self, task: NonNull<Header>, site: Option<(&'static str, &'static Location<'static>)>) {
-        let key = task.addr().get();
-        let Some((future, location)) = site else {
-            let mut inner = self.lock();
-            if !inner.waits.is_empty() {
-                inner.waits.remove(&key);
-            }
-            return;
-        };
-        let noted = catch_unwind(AssertUnwindSafe(|| {
-            let since = self.ambient().now();
-            let mut inner = self.lock();
-            if inner.waits.get(&key).is_some_and(|wait| wait.location == location && wait.future == future) {
-                return;
-            }
-            let first = inner.waits.is_empty();
-            inner.waits.insert(key, Wait { future, location, since, reported: false });
-            let parent = if first { inner.parent.take() } else { None };
-            drop(inner);
-            if let Some(parent) = parent {
-                parent.wake();
-            }
-        }));
-        self.note_foreign_panic(noted.err());
-    }
-
-    /// The tasks that have been waiting for a plain future for at least `grace` since they were asked, each once; and when the
-    /// next one will have been.
-    pub fn stuck(&self, now: Instant, grace: Duration) -> (Vec<StuckTask>, Option<Instant>) {
-        let mut inner = self.lock();
-        if inner.waits.is_empty() {
-            return (Vec::new(), None);
-        }
-        let mut unfinished = Vec::new();
-        self.visit_locked(&inner, |header| {
-            // SAFETY: under the lock a claimed slot is initialised.
-            let head = unsafe { header.as_ref() };
-            if !head.state.is_done() {
-                unfinished.push((
-                    header.addr().get(),
-                    head.state.is_background(),
-                    head.location,
-                    head.vtable.type_name,
-                ));
-            }
-        });
-        let (mut stuck, mut next) = (Vec::new(), None::<Instant>);
-        let inner = &mut *inner;
-        for (key, background, spawned_at, type_name) in unfinished {
-            let Some(wait) = inner.waits.get_mut(&key) else { continue };
-            if wait.reported {
-                continue;
-            }
-            // A grace without end: never.
-            let Some(due) = wait.since.checked_add(grace) else { continue };
-            if due > now {
-                next = Some(next.map_or(due, |next| next.min(due)));
-                continue;
-            }
-            wait.reported = true;
-            stuck.push(StuckTask {
-                name: inner.names.get(&key).cloned().unwrap_or_else(|| type_name().into()),
-                background,
-                spawned_at,
-                future: wait.future,
-                awaits_at: wait.location,
-                waiting: now.saturating_duration_since(wait.since),
-            });
-        }
-        (stuck, next)
-    }
-
     pub(crate) fn pin(&self) -> bool {
         self.count.try_rise()
     }
@@ -610,7 +472,7 @@ impl TaskSet {
         panics.push(cell);
     }
 
-    fn note_foreign_panic(&self, panic: Option<Payload>) {
+    pub(super) fn note_foreign_panic(&self, panic: Option<Payload>) {
         if let Some(panic) = panic {
             drop(PanicCell::new(panic, Some(self)));
         }
@@ -668,7 +530,7 @@ impl TaskSet {
         }
     }
 
-    fn visit_locked(&self, inner: &Inner, mut f: impl FnMut(NonNull<Header>)) {
+    pub(super) fn visit_locked(&self, inner: &Inner, mut f: impl FnMut(NonNull<Header>)) {
         let (mut class, mut block) = (0, 0);
         loop {
             match inner.arena.visit(class, block, &mut f) {
@@ -679,7 +541,7 @@ impl TaskSet {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
     }
 }
