@@ -3,9 +3,7 @@
 mod bench;
 mod ci;
 mod docs;
-mod examples;
 mod features;
-mod fmt;
 mod main_job;
 mod markdown;
 mod no_std;
@@ -30,10 +28,8 @@ type Task = (&'static str, &'static str, &'static str, fn(&Workspace, &[String])
 
 const TASKS: &[Task] = &[
     ("ci", "[STEP ..]", "everything below but `bench`, as the project's CI runs it", ci::task),
-    ("fmt", "[--check]", "formats every file but the acceptance programs", fmt::task),
     ("test", "[CARGO TEST ARGS]", "unit and integration tests of the workspace", test::task),
     ("main-job", "", "the README's first command, checked by sha256sum", main_job::task),
-    ("examples", "", "the acceptance programs print what they should", examples::task),
     ("docs", "", "rustdoc with warnings denied, doctests, the listings of all Markdown", docs::task),
     ("tidy", "[RULE ..]", "the tree's own rules: imports, unsafe, paths, clauses, licences", tidy::task),
     ("no-std", "", "builds, links and runs a freestanding binary without std and alloc", no_std::task),

@@ -1,16 +1,21 @@
 //! `cargo xtask test`: unit and integration tests of the workspace, all features on.
 
-use crate::{Result, run::Run, workspace::Workspace};
+use crate::{Result, run::Run, tally::Tally, workspace::Workspace};
 
 /// Arguments go to `cargo test`: `-p async-scope`, `-- name_of_a_test`.
 pub(crate) fn task(_: &Workspace, args: &[String]) -> Result {
     let mut command = vec!["test", "--all-features", "--no-fail-fast"];
-    // Doctests are the task `docs`'s: said twice they would run twice in `ci`. Examples are built by `cargo clippy --all-targets`.
+    let all = !args.iter().any(|arg| arg == "-p" || arg.starts_with("--package"));
+    if all {
+        command.push("--workspace");
+    }
+    // Doctests are the task `docs`'s: said twice they would run twice in `ci`.
     if !selects_targets(args) {
         command.extend(["--lib", "--bins", "--tests"]);
     }
-    if !args.iter().any(|arg| arg == "-p" || arg.starts_with("--package")) {
-        command.push("--workspace");
+    // Some tests run the examples as programs, and cargo only builds those by itself when it runs the doctests too.
+    if all && !Run::cargo(["build", "--workspace", "--all-features", "--examples"]).status()? {
+        return Ok(Tally::failure("test", "the examples do not build, see above"));
     }
     command.extend(args.iter().map(String::as_str));
     Run::cargo(command).tests("test")

@@ -50,7 +50,6 @@ pub(crate) enum DependencyKind {
 pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) kind: String,
-    pub(crate) edition: String,
     pub(crate) source: PathBuf,
 }
 
@@ -159,7 +158,6 @@ impl Target {
         Self {
             name: text(&target["name"]).to_owned(),
             kind: array(&target["kind"]).next().map_or("", text).to_owned(),
-            edition: text(&target["edition"]).to_owned(),
             source: text(&target["src_path"]).into(),
         }
     }

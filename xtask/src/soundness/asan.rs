@@ -19,31 +19,34 @@ pub(super) fn run(workspace: &Workspace, budget: Duration) -> Result {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Ok(Tally::skip("asan", "the sanitizer is set up for Linux on x86-64 only"));
     }
-    let mut args =
-        vec!["test", "--workspace", "--exclude", "xtask", "--all-features", "--no-fail-fast", "--target", TARGET];
-    args.extend(["--lib", "--bins"]);
+    let common = ["--workspace", "--exclude", "xtask", "--all-features", "--target", TARGET];
+    // Some tests run the examples as programs.
+    let examples = ["build", "--examples"].into_iter().chain(common);
+    if !cargo(workspace, examples, budget).status()? {
+        return Ok(Tally::failure("asan", "the examples do not build, see above"));
+    }
+    let mut args: Vec<&str> = ["test", "--no-fail-fast"].into_iter().chain(common).chain(["--lib", "--bins"]).collect();
     let tests = tests(workspace)?;
     for test in &tests {
         args.extend(["--test", test]);
     }
-    cargo(&args)
-        // What denies warnings means those of the stable compiler.
-        .env("RUSTFLAGS", "-Zsanitizer=address --cap-lints=warn")
-        .env("ASAN_OPTIONS", env::var("ASAN_OPTIONS").unwrap_or_else(|_| OPTIONS.to_owned()))
-        .env("CARGO_TARGET_DIR", workspace.target.join("asan"))
-        .limit(budget)
-        .tests("asan")
+    cargo(workspace, args, budget).tests("asan")
 }
 
 /// Cargo of a toolchain that takes unstable flags.
-fn cargo(args: &[&str]) -> Run {
+fn cargo<'a>(workspace: &Workspace, args: impl IntoIterator<Item = &'a str>, budget: Duration) -> Run {
     let nightly = Run::new("rustup", ["run", "nightly", "rustc", "--version"]).quiet().output();
-    if nightly.is_ok_and(|output| output.ok) {
-        Run::new("rustup", ["run", "nightly", "cargo"].iter().chain(args))
+    let run = if nightly.is_ok_and(|output| output.ok) {
+        Run::new("rustup", ["run", "nightly", "cargo"].into_iter().chain(args))
     } else {
         println!("nightly is not installed: the stable compiler's sanitizer is used");
         Run::cargo(args).env("RUSTC_BOOTSTRAP", "1")
-    }
+    };
+    // What denies warnings means those of the stable compiler.
+    run.env("RUSTFLAGS", "-Zsanitizer=address --cap-lints=warn")
+        .env("ASAN_OPTIONS", env::var("ASAN_OPTIONS").unwrap_or_else(|_| OPTIONS.to_owned()))
+        .env("CARGO_TARGET_DIR", workspace.target.join("asan"))
+        .limit(budget)
 }
 
 /// The integration tests that run something.
