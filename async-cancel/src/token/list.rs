@@ -16,6 +16,8 @@
 //!
 //! A slot is never behind a `&mut` that claims it alone: the waiter is `!Unpin` and holds it in a cell.
 
+use std::vec::Vec;
+
 use core::{
     marker::PhantomPinned,
     ptr::{self, NonNull},
@@ -31,7 +33,7 @@ pub(super) enum Wants {
     /// The first stage, or more.
     Stopping,
     Cancelled,
-    /// Both, each passed on to another tree: the slot is the first field of a [`Forward`](super::any::Forward).
+    /// Both, each passed on to another tree: the slot is the first field of a [`Forward`](super::special::Forward).
     Forward,
 }
 
@@ -52,7 +54,7 @@ struct Inner {
     /// Circular; both null unless linked.
     prev: *const Slot,
     next: *const Slot,
-    /// Only while linked.
+    /// While linked, unless it is a forward.
     waker: Option<Waker>,
     wants: Wants,
 }
@@ -151,25 +153,32 @@ impl List {
         waker
     }
 
-    /// Takes out everybody: each wakes, or is a forward.
-    pub(super) fn take_all(&mut self, mut found: impl FnMut(Found)) {
+    /// Takes out everybody.
+    #[inline(always)]
+    pub(super) fn take_all(&mut self, found: &mut Found) {
         let first = core::mem::replace(&mut self.first, ptr::null());
+        if first.is_null() {
+            return;
+        }
         let mut at = first;
-        while !at.is_null() {
+        loop {
             // SAFETY: `at` was linked in this list when this began and has not been visited, so it still is.
             let inner = unsafe { self.linked(at) };
             let next = inner.next;
             (inner.prev, inner.next) = (ptr::null(), ptr::null());
-            match inner.wants {
-                Wants::Forward => found(Found::Forward(at)),
-                _ => found(inner.waker.take().map_or(Found::Nothing, Found::Waker)),
+            match inner.waker.take() {
+                Some(waker) => found.wakers.push(waker),
+                None => found.forwards.push(at),
             }
-            at = if ptr::eq(next, first) { ptr::null() } else { next };
+            if ptr::eq(next, first) {
+                return;
+            }
+            at = next;
         }
     }
 
     /// Takes out who waits for the first stage; forwards are found, and stay.
-    pub(super) fn take_stopping(&mut self, mut found: impl FnMut(Found)) {
+    pub(super) fn take_stopping(&mut self, found: &mut Found) {
         let Some(first) = NonNull::new(self.first.cast_mut()) else { return };
         // SAFETY: linked, hence valid.
         let last = unsafe { self.linked(first.as_ptr()) }.prev;
@@ -180,13 +189,14 @@ impl List {
             let (next, wants) = (inner.next, inner.wants);
             match wants {
                 Wants::Cancelled => {}
-                Wants::Forward => found(Found::Forward(at)),
+                Wants::Forward => found.forwards.push(at),
                 Wants::Stopping => {
                     // SAFETY: what is linked is valid.
                     let slot = unsafe { &*at };
                     // SAFETY: it is linked in this list, so it is used with no other.
-                    let waker = unsafe { self.remove(slot) };
-                    found(waker.map_or(Found::Nothing, Found::Waker));
+                    if let Some(waker) = unsafe { self.remove(slot) } {
+                        found.wakers.push(waker);
+                    }
                 }
             }
             if ptr::eq(at, last) {
@@ -220,11 +230,55 @@ impl List {
     }
 }
 
-/// What a request finds in a list.
-pub(super) enum Found {
-    Nothing,
-    Waker(Waker),
-    Forward(*const Slot),
+/// What a request finds in the lists.
+pub(super) struct Found {
+    wakers: Wakers,
+    /// Each is the first field of a [`Forward`](super::special::Forward).
+    pub(super) forwards: Vec<*const Slot>,
+}
+
+impl Found {
+    pub(super) const fn new() -> Self {
+        Self { wakers: Wakers { last: Vec::new(), full: Vec::new() }, forwards: Vec::new() }
+    }
+
+    pub(super) fn into_wakers(self) -> Wakers {
+        self.wakers
+    }
+}
+
+/// Wakers in the order in which they were found; in pieces, so that many are neither copied nor need much memory in one.
+pub(super) struct Wakers {
+    last: Vec<Waker>,
+    full: Vec<Vec<Waker>>,
+}
+
+impl Wakers {
+    /// A piece is just below 1 KiB, up to where allocators are fast.
+    const PIECE: usize = 60;
+
+    #[inline]
+    fn push(&mut self, waker: Waker) {
+        if self.last.len() == self.last.capacity() {
+            self.grow();
+        }
+        self.last.push(waker);
+    }
+
+    /// The pieces, in order.
+    pub(super) fn into_pieces(self) -> impl Iterator<Item = Vec<Waker>> {
+        self.full.into_iter().chain([self.last])
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        if self.last.len() < Self::PIECE {
+            let more = if self.last.is_empty() { 4 } else { Self::PIECE - self.last.len() };
+            self.last.reserve_exact(more);
+        } else {
+            self.full.push(core::mem::replace(&mut self.last, Vec::with_capacity(Self::PIECE)));
+        }
+    }
 }
 
 /// A slot and the node it waits at; drops out of the list with its owner.

@@ -15,7 +15,7 @@ use core::{cmp::Reverse, ptr::NonNull, task::Waker};
 use async_trait_core::Reason;
 
 use super::{
-    list::Found,
+    list::{Found, Wakers},
     node::Node,
     special::Forward,
     tree::{Stage, Tree},
@@ -33,50 +33,48 @@ pub(super) fn request(node: NonNull<Node>, stage: Stage, reason: Reason) -> bool
 }
 
 /// The part of a request that runs under locks. The caller counts `node`, or keeps it from being freed in another way.
-pub(super) fn push_down(node: NonNull<Node>, stage: Stage, reason: Reason) -> (bool, Vec<Waker>) {
+pub(super) fn push_down(node: NonNull<Node>, stage: Stage, reason: Reason) -> (bool, Wakers) {
     // SAFETY: the caller keeps it alive.
     let this = unsafe { node.as_ref() };
-    let mut wakers = Vec::new();
-    let mut following = BinaryHeap::new();
-    let mut found = |following: &mut BinaryHeap<_>, found| match found {
-        Found::Nothing => {}
-        Found::Waker(waker) => wakers.push(waker),
-        Found::Forward(slot) => {
-            // SAFETY: a slot that wants `Forward` is the first field of one, which is not freed before its tree is unlocked.
-            let root = unsafe { Forward::target(slot) };
-            // SAFETY: a tree that follows is not freed before it has unlinked its forwards, under the lock that is held here.
-            let depth = unsafe { root.as_ref() }.depth();
-            following.push(Reverse((depth, root)));
-        }
-    };
-
+    let mut found = Found::new();
     let mut tree = this.lock_tree();
-    let is_first = tree.push_down(node, stage, reason, |f| found(&mut following, f));
+    let is_first = tree.push_down(node, stage, reason, &mut found);
     let mut locked = Vec::new();
+    let mut following = BinaryHeap::new();
     let mut last = None;
-    while let Some(Reverse(next)) = following.pop() {
+    loop {
+        following.extend(found.forwards.drain(..).map(|slot| {
+            // SAFETY: a slot that is found here is the first field of one, which is not freed before its tree is unlocked.
+            let root = unsafe { Forward::target(slot) };
+            // SAFETY: a tree that follows is not freed before it has unlinked its forwards, under a lock that is held here.
+            let depth = unsafe { root.as_ref() }.depth();
+            Reverse((depth, root))
+        }));
+        let Some(Reverse(next)) = following.pop() else { break };
         if last.replace(next) == Some(next) {
             continue;
         }
         let (_, root) = next;
         // SAFETY: as above; the lock under which it was found is held until the end.
         let mut tree = Tree::lock(unsafe { root.as_ref() });
-        tree.push_down(root, stage, reason, |f| found(&mut following, f));
+        tree.push_down(root, stage, reason, &mut found);
         locked.push(tree);
     }
     drop(locked);
     drop(tree);
-    (is_first, wakers)
+    (is_first, found.into_wakers())
 }
 
 /// Calls all of them.
-pub(super) fn wake(wakers: Vec<Waker>) {
+pub(super) fn wake(wakers: Wakers) {
     let mut first: Option<Payload> = None;
-    let mut wakers = wakers.into_iter();
-    while let Err(payload) = contain::catch(|| wakers.by_ref().for_each(Waker::wake)) {
-        match first {
-            None => first = Some(payload),
-            Some(_) => contain::discard(payload),
+    for piece in wakers.into_pieces() {
+        let mut piece = piece.into_iter();
+        while let Err(payload) = contain::catch(|| piece.by_ref().for_each(Waker::wake)) {
+            match first {
+                None => first = Some(payload),
+                Some(_) => contain::discard(payload),
+            }
         }
     }
     if let Some(payload) = first {

@@ -113,29 +113,27 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Asks `top` and all below it. False if it was asked before. What is found waiting is handed out.
+    /// Asks `top` and all below it. False if it was asked before. What waits there is found.
     ///
     /// `top` is a node of this tree that somebody counts.
-    pub(super) fn push_down(
-        &mut self,
-        top: NonNull<Node>,
-        stage: Stage,
-        reason: Reason,
-        mut found: impl FnMut(Found),
-    ) -> bool {
-        if !self.raise(top, stage, reason) {
+    pub(super) fn push_down(&mut self, top: NonNull<Node>, stage: Stage, reason: Reason, found: &mut Found) -> bool {
+        match stage {
+            Stage::Stopping => self.walk::<false>(top, reason, found),
+            Stage::Cancelled => self.walk::<true>(top, reason, found),
+        }
+    }
+
+    fn walk<const CANCELLED: bool>(&mut self, top: NonNull<Node>, reason: Reason, found: &mut Found) -> bool {
+        if !self.raise::<CANCELLED>(top, reason) {
             return false;
         }
+        self.with_waiters(top, |list| take::<CANCELLED>(list, found));
         let mut node = top;
         loop {
-            self.with_waiters(node, |list| match stage {
-                Stage::Stopping => list.take_stopping(&mut found),
-                Stage::Cancelled => list.take_all(&mut found),
-            });
             let mut next = self.links(node).children.get();
             node = loop {
                 match NonNull::new(next) {
-                    Some(below) if self.raise(below, stage, reason) => break below,
+                    Some(below) if self.raise::<CANCELLED>(below, reason) => break below,
                     Some(done) => next = self.links(done).next.get(),
                     None if node == top => return true,
                     None => {
@@ -145,15 +143,15 @@ impl<'t> Tree<'t> {
                     }
                 }
             };
+            // Below `top` there is no root.
+            take::<CANCELLED>(&mut self.at(node).lock_waiters(), found);
         }
     }
 
-    fn raise(&self, node: NonNull<Node>, stage: Stage, reason: Reason) -> bool {
+    #[inline]
+    fn raise<const CANCELLED: bool>(&self, node: NonNull<Node>, reason: Reason) -> bool {
         let flag = self.at(node).flag.raise();
-        match stage {
-            Stage::Stopping => flag.request_stop(reason),
-            Stage::Cancelled => flag.request(reason),
-        }
+        if CANCELLED { flag.request(reason) } else { flag.request_stop(reason) }
     }
 
     /// Calls `f` with `node` and its ancestors, as far as they are special.
@@ -169,7 +167,18 @@ impl<'t> Tree<'t> {
     }
 
     /// Who waits at `node`, which is of this tree and counted by somebody.
+    #[inline]
     pub(super) fn with_waiters<R>(&mut self, node: NonNull<Node>, f: impl FnOnce(&mut List) -> R) -> R {
         if ptr::eq(node.as_ptr(), self.root) { f(&mut self.list) } else { f(&mut self.at(node).lock_waiters()) }
+    }
+}
+
+// Most of what is done in a walk over a large tree.
+#[inline(always)]
+fn take<const CANCELLED: bool>(list: &mut List, found: &mut Found) {
+    if CANCELLED {
+        list.take_all(found);
+    } else {
+        list.take_stopping(found);
     }
 }
