@@ -23,6 +23,8 @@
 mod adapters;
 mod block_on;
 mod blocking;
+#[cfg(not(loom))]
+pub mod conformance;
 mod contain;
 mod current;
 mod current_thread;

@@ -72,6 +72,25 @@ where
     handle
 }
 
+/// Starts a blocking job without a scope on `runtime`.
+#[track_caller]
+pub(crate) fn spawn_blocking_static<F, T>(runtime: RuntimeHandle, f: F) -> JoinHandle<T>
+where
+    F: FnOnce(&BlockingCx<'_>) -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let header = typed::new_blocking(f, Kind::default(), Location::caller(), |layout, initialise| {
+        let (header, place) = arena::alone(layout, runtime);
+        initialise(header, place);
+        header
+    });
+    // SAFETY: the task's output type, and the handle's reference is passed on.
+    let handle = unsafe { JoinHandle::from_header(header) };
+    // SAFETY: a new task is owned by its spawner; the handle holds a reference; the payload is a closure.
+    unsafe { header::schedule_blocking(header) };
+    handle
+}
+
 /// A handle's side of a task with output `T`.
 ///
 /// # Invariants
