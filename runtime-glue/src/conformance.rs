@@ -22,7 +22,7 @@ use std::{
 
 use async_trait_core::{Async, Context, Reason, yield_now};
 
-use crate::{JoinError, Runtime, RuntimeHandle, sleep_until};
+use crate::{BlockingJob, JoinError, Runtime, RuntimeHandle, TimerKey, Waiting, Work, sleep_until};
 
 /// How long one check may take before it is taken for stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,16 +34,65 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn check<R: Runtime>(make: impl Fn() -> R) {
     let mut wrong = String::new();
     for &(name, check, hint) in CHECKS {
-        let runtime = RuntimeHandle::new(make());
-        if let Err(what) = supervised(runtime, check) {
-            writeln!(wrong, "- {name}: {what}. {hint}").expect("writing to a string does not fail");
-            if what == stuck() {
-                writeln!(wrong, "- the checks after that were not tried").expect("writing to a string does not fail");
-                break;
-            }
+        let panics = Arc::new(Mutex::new(None));
+        let runtime = RuntimeHandle::new(Watched { runtime: make(), panics: Arc::clone(&panics) });
+        let result = supervised(runtime, check);
+        let panic = panics.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let is_stuck = result.as_ref().is_err_and(|what| *what == stuck());
+        let line = match (result, panic) {
+            (Ok(()), None) => continue,
+            (Err(what), None) => writeln!(wrong, "- {name}: {what}. {hint}"),
+            (Ok(()), Some(panic)) => writeln!(wrong, "- {name}: `schedule` panicked: {panic}. {hint}"),
+            (Err(what), Some(panic)) => writeln!(wrong, "- {name}: `schedule` panicked: {panic}; and {what}. {hint}"),
+        };
+        line.expect("writing to a string does not fail");
+        if is_stuck {
+            wrong.push_str("- the checks after that were not tried\n");
+            break;
         }
     }
     assert!(wrong.is_empty(), "the runtime does not do what `Runtime` asks of it:\n{wrong}");
+}
+
+/// The runtime under check, and what `schedule` panicked with: on a thread of the runtime's own nobody else would hear of it.
+struct Watched<R> {
+    runtime: R,
+    panics: Arc<Mutex<Option<String>>>,
+}
+
+impl<R: Runtime> Runtime for Watched<R> {
+    fn schedule(&self, work: Work) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.runtime.schedule(work))) {
+            let panic = crate::Panic::new(Some(panic));
+            let message = panic.message().unwrap_or("with no message").to_owned();
+            self.panics.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+            panic.resume();
+        }
+    }
+
+    fn spawn_blocking(&self, job: BlockingJob) {
+        self.runtime.spawn_blocking(job);
+    }
+
+    fn sleep_until(&self, when: Instant, waker: &Waker) -> TimerKey {
+        self.runtime.sleep_until(when, waker)
+    }
+
+    fn cancel_sleep(&self, key: TimerKey) {
+        self.runtime.cancel_sleep(key);
+    }
+
+    fn now(&self) -> Instant {
+        self.runtime.now()
+    }
+
+    fn drive(&self, waiting: &mut Waiting<'_>) {
+        self.runtime.drive(waiting);
+    }
+
+    fn name(&self) -> &str {
+        self.runtime.name()
+    }
 }
 
 type Check = fn(&RuntimeHandle) -> Result<(), String>;
@@ -296,7 +345,7 @@ fn many_blocking_jobs(runtime: &RuntimeHandle) -> Result<(), String> {
     let jobs: Vec<_> = (0..8)
         .map(|_| {
             let barrier = Arc::clone(&barrier);
-            crate::task::spawn_blocking_static(runtime.clone(), move |_| drop(barrier.wait()))
+            crate::task::spawn_blocking_static(runtime.clone(), move |_| barrier.wait().is_leader())
         })
         .collect();
     runtime.block_on(async {
