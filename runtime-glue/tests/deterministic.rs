@@ -34,8 +34,7 @@ fn order(rt: &testing::Deterministic) -> String {
             task.await.unwrap();
         }
     });
-    let log = log.lock().unwrap().clone();
-    log
+    std::mem::take(&mut *log.lock().unwrap())
 }
 
 #[test]
