@@ -254,16 +254,20 @@ impl LazySet {
 }
 
 impl Drop for LazySet {
+    #[inline]
     fn drop(&mut self) {
         let base = self.base.load(Ordering::Acquire);
-        if base.is_null() {
-            return;
+        if !base.is_null() {
+            // SAFETY: by the invariant; the count is given up here, once.
+            retire(unsafe { arc_of(base) });
         }
-        // SAFETY: by the invariant; the count is given up here, once.
-        let lines = unsafe { arc_of(base) };
-        // Children may keep their wakers for ever; they shall not keep the task.
-        drop(lines[0].parent.take());
     }
+}
+
+/// Gives up the operation's count. Children may keep their wakers for ever; they shall not keep the task.
+#[inline(never)]
+fn retire(lines: Arc<[Line]>) {
+    drop(lines[0].parent.take());
 }
 
 /// The `Arc` that a base belongs to.

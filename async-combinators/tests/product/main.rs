@@ -7,12 +7,12 @@
 
 mod children;
 mod model;
+#[path = "../common/quiet.rs"]
+mod quiet;
 
 use std::{
     cell::{Cell, RefCell},
-    env,
     panic::{AssertUnwindSafe, catch_unwind},
-    process::{Command, Stdio},
     rc::Rc,
     sync::{
         Arc,
@@ -25,6 +25,10 @@ use async_combinators::{OneOf3, Selected, join, race, race_ok, select, try_join}
 use async_trait_core::{Async, CancelFlag, Context, Reason};
 use children::{ALL, Child, Child::*, Event, Output, Probe, State, World};
 use model::{Op, Outcome, model};
+use quiet::in_child_process;
+
+/// How the texts of the children's panics begin.
+const PANICS: &[&str] = &["poll ", "drop ", "output "];
 
 /// Counts wakes of the task.
 struct Task(AtomicUsize);
@@ -196,30 +200,8 @@ fn check(kinds: &[Child], op: Op, shape: &str, make: impl Fn(&Rc<World>, Op) -> 
     }
 }
 
-/// Runs the enumeration of one operation in a process of its own, since the reports of further panics go to standard
-/// error, and counts those.
-fn in_child_process(name: &str, op: Op) {
-    if env::var_os("PRODUCT_CHILD").is_none() {
-        let output = Command::new(env::current_exe().expect("this test's path"))
-            .args([name, "--exact", "--nocapture"])
-            .env("PRODUCT_CHILD", "1")
-            .stdout(Stdio::piped())
-            .output()
-            .expect("the test runs");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        let rest: Vec<&str> =
-            stderr.lines().filter(|l| !l.starts_with("async-combinators: a further panic, not passed on: ")).collect();
-        assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stdout), rest.join("\n"));
-        assert!(stderr.lines().count() > rest.len(), "further panics are reported");
-        return;
-    }
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        let text = info.payload().downcast_ref::<String>().map_or("", String::as_str);
-        if !["poll ", "drop ", "output "].iter().any(|p| text.starts_with(p)) {
-            hook(info);
-        }
-    }));
+/// Runs the enumeration of one operation.
+fn enumerate(op: Op) {
     for a in ALL {
         for b in ALL {
             for c in ALL {
@@ -236,25 +218,25 @@ fn in_child_process(name: &str, op: Op) {
 
 #[test]
 fn join_of_everything() {
-    in_child_process("join_of_everything", Op::Join);
+    in_child_process("join_of_everything", PANICS, || enumerate(Op::Join));
 }
 
 #[test]
 fn try_join_of_everything() {
-    in_child_process("try_join_of_everything", Op::TryJoin);
+    in_child_process("try_join_of_everything", PANICS, || enumerate(Op::TryJoin));
 }
 
 #[test]
 fn race_of_everything() {
-    in_child_process("race_of_everything", Op::Race);
+    in_child_process("race_of_everything", PANICS, || enumerate(Op::Race));
 }
 
 #[test]
 fn race_ok_of_everything() {
-    in_child_process("race_ok_of_everything", Op::RaceOk);
+    in_child_process("race_ok_of_everything", PANICS, || enumerate(Op::RaceOk));
 }
 
 #[test]
 fn select_of_everything() {
-    in_child_process("select_of_everything", Op::Select);
+    in_child_process("select_of_everything", PANICS, || enumerate(Op::Select));
 }
