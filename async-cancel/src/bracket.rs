@@ -73,9 +73,7 @@ use crate::contain::Held;
 macro_rules! bracket {
     ($acquire:expr, |$r:tt| $($rest:tt)+) => { $crate::__bracket!(@body [] [$acquire] [$r] $($rest)+) };
     ($acquire:expr, move |$r:tt| $($rest:tt)+) => { $crate::__bracket!(@body [move] [$acquire] [$r] $($rest)+) };
-    ($($other:tt)*) => {
-        ::core::compile_error!("`bracket!` is written `bracket!(acquire, [move] |r| [-> Result<T, E>] { body }, |r, result| release)`")
-    };
+    ($($other:tt)*) => { $crate::__bracket!(@wrong) };
 }
 
 /// Takes the arguments of `bracket!` apart and puts the async blocks together.
@@ -119,7 +117,7 @@ macro_rules! __bracket {
                         let release = $crate::__private::async_block! { $($move)?
                             let $($owned)+ = resource;
                             $crate::__bracket!(@bind $result seen);
-                            $release
+                            let () = $release;
                         };
                         let released = $crate::__private::Run::release($crate::shield(release)).await;
                         told.released(released);
@@ -129,6 +127,13 @@ macro_rules! __bracket {
             }
         }
     };
+
+    (@wrong) => {
+        ::core::compile_error!("`bracket!` is written `bracket!(acquire, [move] |r| [-> Result<T, E>] { body }, |r, result| release)`")
+    };
+    // Not the head of anything above.
+    (@body $($other:tt)*) => { $crate::__bracket!(@wrong) };
+    (@release $($other:tt)*) => { $crate::__bracket!(@wrong) };
 
     // A release that does not look at the result needs none after a panic.
     (@tell _ $ended:ident $error:ident) => { $ended.unseen() };
