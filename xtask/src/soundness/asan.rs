@@ -19,9 +19,11 @@ pub(super) fn run(workspace: &Workspace, budget: Duration) -> Result {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Ok(Tally::skip("asan", "the sanitizer is set up for Linux on x86-64 only"));
     }
-    let common = ["--workspace", "--exclude", "xtask", "--all-features", "--target", TARGET];
+    let tools = workspace.members().filter(|package| package.dir.starts_with(workspace.root.join("xtask")));
+    let mut common = vec!["--workspace", "--all-features", "--target", TARGET];
+    common.extend(tools.flat_map(|package| ["--exclude", &package.name]));
     // Some tests run the examples as programs.
-    let examples = ["build", "--examples"].into_iter().chain(common);
+    let examples = ["build", "--examples"].into_iter().chain(common.iter().copied());
     if !cargo(workspace, examples, budget).status()? {
         return Ok(Tally::failure("asan", "the examples do not build, see above"));
     }
