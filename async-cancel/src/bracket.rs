@@ -114,11 +114,11 @@ macro_rules! __bracket {
                     let ended = $crate::__private::Run::body(error, body).await;
                     let mut told = $crate::__bracket!(@tell $result ended error);
                     if let $crate::__private::Some(seen) = told.shown() {
-                        let release = $crate::__private::async_block! { $($move)?
+                        let release = $crate::__private::async_block! { $($move)? -> () {
                             let $($owned)+ = resource;
                             $crate::__bracket!(@bind $result seen);
-                            let () = $release;
-                        };
+                            $release
+                        } };
                         let released = $crate::__private::Run::release($crate::shield(release)).await;
                         told.released(released);
                     }
