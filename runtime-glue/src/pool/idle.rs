@@ -351,11 +351,18 @@ mod tests {
         idle: Idle,
         injected: AtomicUsize,
         left: AtomicUsize,
+        /// How many must have begun before the first may end.
+        meet: AtomicUsize,
     }
 
     impl Model {
         fn new(work: usize) -> Arc<Self> {
-            Arc::new(Self { idle: Idle::new(0), injected: AtomicUsize::new(0), left: AtomicUsize::new(work) })
+            Arc::new(Self {
+                idle: Idle::new(0),
+                injected: AtomicUsize::new(0),
+                left: AtomicUsize::new(work),
+                meet: AtomicUsize::new(0),
+            })
         }
 
         /// As `Shared::inject`.
@@ -374,6 +381,15 @@ mod tests {
                 self.idle.wake_all();
             }
             taken
+        }
+
+        fn run(&self) {
+            if self.meet.load(Ordering::Relaxed) > 0 {
+                self.meet.fetch_sub(1, Ordering::Relaxed);
+                while self.meet.load(Ordering::Relaxed) > 0 {
+                    thread::yield_now();
+                }
+            }
         }
 
         fn end_search(&self) {
@@ -397,6 +413,7 @@ mod tests {
                         self.end_search();
                     }
                     searching = false;
+                    self.run();
                     continue;
                 }
                 let bed = self.idle.lie_down(&parker, searching, false);
@@ -451,6 +468,27 @@ mod tests {
     #[test]
     fn two_workers_hear_of_injected_work() {
         model(2, 1);
+    }
+
+    /// Who finds work and is busy with it for long must not leave work behind that others have relied on it for.
+    #[test]
+    fn a_searcher_that_finds_work_passes_the_search_on() {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(2);
+        builder.check(|| {
+            let model = Model::new(2);
+            // Both workers are needed: each piece of work takes until the other one has begun.
+            model.meet.store(2, Ordering::Relaxed);
+            let threads = [(); 2].map(|()| {
+                let model = Arc::clone(&model);
+                thread::spawn(move || model.work())
+            });
+            model.inject();
+            model.inject();
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
     }
 
     /// A watch ends only when nobody is active; who arrives meanwhile finds it, or finds that there is none and wakes somebody.
