@@ -10,13 +10,15 @@
 //! | protect a commit | [`shield`]`(commit)` |
 //! | release something whatever happens | [`bracket!`], [`finally`] |
 //! | give up after a signal | [`cancel_when`]`(signal, a)` |
+//! | give up after a time | `timeout(duration, a)`; `with_timeout(duration, a)` only asks |
+//! | ask from elsewhere | `CancellationToken`, `with_token(&token, a)` |
 //!
 //! # Features
 //! - `macros` (default): [`bracket!`].
 //! - `std` (default): tokens; panics are held back until what is started is complete.
 //! - `time` (default): timeouts and deadlines on the ambient runtime.
 //!
-//! Without features the crate needs neither `std` nor an allocator: everything in the table above works there.
+//! Without features the crate needs neither `std` nor an allocator: what needs neither a clock nor a token works there.
 //!
 //! Read next: `ambient.rs`, then `timeout.rs`, then `token/mod.rs`.
 #![no_std]
@@ -70,4 +72,13 @@ pub use bracket::private as __private;
 /// What to glob-import: traits without a name of their own, so that nothing is shadowed.
 pub mod prelude {
     pub use crate::OrCancelled as _;
+}
+
+/// The listings of the crate's pages, compiled and run.
+#[cfg(all(doctest, feature = "macros", feature = "time"))]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../RFC.md")]
+    mod rfc {}
 }
