@@ -14,6 +14,9 @@ mod ring;
 mod shared;
 mod worker;
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 use std::{
     env, fmt,
     sync::{Arc, OnceLock},
