@@ -73,3 +73,12 @@ pub use task::{BlockingCx, JoinError, Panic};
 pub use timer::{Interval, Now, Sleep, TimerKey, interval, now, sleep, sleep_until};
 pub use waiting::Waiting;
 pub use work::{BlockingJob, Work};
+
+/// The listings of the pages beside this crate, which must compile and run.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../RFC.md")]
+    struct Rfc;
+}

@@ -71,13 +71,37 @@ pub trait Runtime: Send + Sync + 'static {
     /// The default sleeps between two polls. A runtime that has no thread of its own, or wants to use this one meanwhile, runs
     /// its work here:
     ///
-    /// ```ignore
-    /// while !waiting.poll() {
-    ///     match self.pop() {
-    ///         Some(work) => work.run(),
-    ///         None => waiting.park(), // `schedule` wakes `waiting.unparker()`
+    /// ```
+    /// use runtime_glue::{Runtime, RuntimeHandle, Waiting, Work};
+    /// use std::{collections::VecDeque, sync::Mutex, task::Waker};
+    ///
+    /// #[derive(Default)]
+    /// struct OneThread {
+    ///     queue: Mutex<VecDeque<Work>>,
+    ///     driver: Mutex<Option<Waker>>,
+    /// }
+    ///
+    /// impl Runtime for OneThread {
+    ///     fn schedule(&self, work: Work) {
+    ///         self.queue.lock().unwrap().push_back(work);
+    ///         let driver = self.driver.lock().unwrap().clone();
+    ///         driver.into_iter().for_each(Waker::wake);
+    ///     }
+    ///
+    ///     fn drive(&self, waiting: &mut Waiting<'_>) {
+    ///         *self.driver.lock().unwrap() = Some(waiting.unparker());
+    ///         while !waiting.poll() {
+    ///             let next = self.queue.lock().unwrap().pop_front();
+    ///             match next {
+    ///                 Some(work) => work.run(),
+    ///                 None => waiting.park(),
+    ///             }
+    ///         }
     ///     }
     /// }
+    ///
+    /// let runtime = RuntimeHandle::new(OneThread::default());
+    /// assert_eq!(runtime.block_on(runtime.spawn(async { 6 * 7 })).unwrap(), 42);
     /// ```
     ///
     /// If it returns or panics before that, `block_on` waits on by itself.
