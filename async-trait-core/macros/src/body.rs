@@ -1,8 +1,8 @@
 //! Async bodies: what becomes of `.await` and `async` in the code of a user.
 //!
 //! ```text
-//! e.await        awaited(e, { if false { break '_body1 loop {} } unsafe { Token::new() } }).await
-//! async { .. }   block(async { '_body1: { .. } })
+//! e.await        (awaited(e, { if false { break '_body1 loop {} } unsafe { Token::new() } })).await
+//! async { .. }   block(async { '_body1: { { .. } } })
 //! println!(..)   see std_macros.rs
 //! ```
 //!
@@ -65,6 +65,11 @@ impl<'g> Rewriter<'g> {
         let outer = self.body.replace(Body { token, cancellable });
         self.visit_block_mut(&mut block);
         self.body = outer;
+        // The labelled block is ours and the one in it the user's: so its last expression drops its temporaries by the rule of the
+        // user's edition, and before the arguments by ours.
+        let quiet = matches!(block.stmts.as_slice(), [Stmt::Expr(_, None)])
+            .then(|| quote_spanned! {here=> #[allow(unused_braces)] });
+        let block = group(Delimiter::Brace, hygienic, quote_spanned! {hygienic=> #quiet #block });
         quote_spanned! {hygienic=> #label: #block }
     }
 

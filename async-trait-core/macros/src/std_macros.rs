@@ -1,15 +1,16 @@
 //! The macros of std in an async body: what is awaited in their arguments is computed first and handed in as variables.
 //!
 //! ```text
-//! println!("{} {b}", a.await, b = f())    match (&a.await,) { (a1,) => println!("{} {b}", *a1, b = f()) }
+//! println!("{} {b}", a.await, b = f())    match (&a.await, &f()) { (a1, a2) => println!("{} {b}", *a1, b = *a2) }
 //! vec![a.await, b.await]                  match (a.await, b.await) { (a1, a2) => vec![a1, a2] }
 //! assert!(a.await, "no {}", b.await)      match a.await { a1 => if !a1 { match (&b.await,) { (a2,) => assert!(a1, "no {}", *a2) } } }
 //! matches!(a.await, Some(_) if b)         match a.await { Some(_) if b => true, _ => false }
 //! ```
 //!
-//! Everything up to the last argument with an await is computed in the order in which it is written, unless it is a place or
-//! a literal. A `match` keeps the temporaries of the arguments as long as the macro itself does. The name of the macro and
-//! its other tokens are left as they are: if a user has a macro of that name, it gets the variables, never an await.
+//! If one argument has an await, all are computed in the order in which they are written, but for places and literals; only the
+//! destination of `write!` stays where it is. A `match` keeps the temporaries of the arguments as long as the macro itself does.
+//! The name of the macro and its other tokens are left as they are: if a user has a macro of that name, it gets the variables,
+//! never an await.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -204,23 +205,21 @@ impl<'m, 'r, 'g> Call<'m, 'r, 'g> {
         self.rewriter.rewrites(|rewriter| args.iter_mut().for_each(|arg| rewriter.visit_expr_mut(arg)))
     }
 
-    /// Takes out what is rewritten and what is computed before that, and puts variables in its place; `None` if nothing is
-    /// rewritten.
+    /// Takes everything out, and puts variables in its place; `None` if nothing is rewritten. What has no await is taken out as
+    /// well, so that all is computed in order and dropped together.
     fn take(&mut self, args: &mut [Expr], by: By) -> Option<Taken> {
-        let mut last = None;
-        for (index, arg) in args.iter_mut().enumerate() {
-            if self.rewrite(std::slice::from_mut(value_mut(arg))) {
-                last = Some(index);
-            }
+        let mut rewritten = false;
+        for arg in &mut *args {
+            rewritten |= self.rewrite(std::slice::from_mut(value_mut(arg)));
+        }
+        if !rewritten {
+            return None;
         }
         let mut taken = Taken::default();
-        for arg in &mut args[..=last?] {
-            let value = value_mut(arg);
-            if !is_still(value) {
-                self.variables += 1;
-                let name = format!("__awaited{}", self.variables);
-                taken.add(value, by, Ident::new(&name, Glue::hygienic(value.span())), self.rewriter.glue);
-            }
+        for value in args.iter_mut().map(value_mut).filter(|value| !is_still(value)) {
+            self.variables += 1;
+            let name = format!("__awaited{}", self.variables);
+            taken.add(value, by, Ident::new(&name, Glue::hygienic(value.span())), self.rewriter.glue);
         }
         Some(taken)
     }
