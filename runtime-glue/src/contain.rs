@@ -19,7 +19,38 @@ pub(crate) fn contain<R>(f: impl FnOnce() -> R) -> Option<R> {
     }
 }
 
-/// Lets go of a payload. It is leaked, since its destructor is foreign code that might panic again.
+/// Lets go of a payload. Its destructor is foreign code, too: if it panics, that panic's own payload is leaked.
 pub(crate) fn forget(payload: Box<dyn Any + Send>) {
-    mem::forget(payload);
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(again);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::{panic::panic_any, sync::Arc};
+
+    #[test]
+    fn a_payload_is_dropped_and_its_destructor_may_panic() {
+        /// Panics when it is dropped, if it is told to.
+        struct Bad {
+            panics: bool,
+            _alive: Arc<()>,
+        }
+        impl Drop for Bad {
+            fn drop(&mut self) {
+                if self.panics {
+                    panic_any(()); // leaked, and of no size
+                }
+            }
+        }
+        let alive = Arc::new(());
+        for panics in [false, true] {
+            let payload = Bad { panics, _alive: Arc::clone(&alive) };
+            assert!(contain(|| panic_any(payload)).is_none());
+            assert_eq!(Arc::strong_count(&alive), 1);
+        }
+        assert_eq!(contain(|| 7), Some(7));
+    }
 }

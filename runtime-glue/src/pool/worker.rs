@@ -149,6 +149,7 @@ impl<'a> Worker<'a> {
     // ---- Scheduling
 
     /// Queues a work that this thread schedules.
+    #[inline]
     pub(super) fn schedule(&self, work: Work) {
         self.engage();
         let Some(core) = self.core.get() else { return self.shared.inject(work) };
@@ -169,20 +170,35 @@ impl<'a> Worker<'a> {
         }
     }
 
+    #[inline]
     fn push(&self, core: &Core, work: Work) {
         // SAFETY: this worker has acquired the core, and its thread is the only one that it works on.
-        let Err(work) = (unsafe { core.ring.push(work) }) else { return };
+        if let Err(work) = unsafe { core.ring.push(work) } {
+            self.overflow(core, work);
+        }
+    }
+
+    /// The ring is full: half of it goes to the injector, in one piece, and the work with it.
+    #[cold]
+    fn overflow(&self, core: &Core, work: Work) {
         let mut works = core.ring.split_off_front();
         works.insert(0, work);
         self.shared.injector.push_many(works);
     }
 
     /// Counts the thread as one that works for the pool, and gets it a core.
+    #[inline]
     fn engage(&self) {
-        if !self.engaged.replace(true) {
-            self.shared.idle.arrive();
-            self.core.set(self.shared.cores.acquire());
+        if !self.engaged.get() {
+            self.engage_now();
         }
+    }
+
+    #[cold]
+    fn engage_now(&self) {
+        self.engaged.set(true);
+        self.shared.idle.arrive();
+        self.core.set(self.shared.cores.acquire());
     }
 
     /// Hands over what is queued here, so that others run it.
@@ -265,6 +281,7 @@ impl<'a> Worker<'a> {
         }
     }
 
+    #[inline]
     fn begin_poll(&self, task: *const Header) -> *const Header {
         self.has_scheduled.set(false);
         self.has_woken.set(false);
@@ -282,6 +299,7 @@ impl<'a> Worker<'a> {
     }
 
     /// The next work of its own queues.
+    #[inline]
     fn next(&self) -> Option<Work> {
         let Some(core) = self.core.get() else { return self.shared.injector.pop() };
         if core.ticks().is_multiple_of(INJECTOR_EVERY)
