@@ -93,6 +93,7 @@ pub(crate) fn short(value: f64) -> String {
     match value {
         x if x >= 99.5 => format!("{x:.0}"),
         x if x >= 9.95 => format!("{x:.1}"),
-        x => format!("{x:.2}"),
+        x if x >= 0.0995 || x == 0.0 => format!("{x:.2}"),
+        x => format!("{x:.3}"),
     }
 }

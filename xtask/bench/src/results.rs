@@ -34,9 +34,10 @@ impl Results<'_> {
             "Medians of {rounds} rounds of {turn:?} a peer, in turns; in brackets what the middle half of the rounds lies \
              between. \"Against ours\" is the peer's time as a multiple of ours in the same round: more than 1 is slower than \
              we are. Allocations, bytes and instructions are per unit, too; instructions are counted for what runs on one \
-             thread.\n\n{cores} cores, {}, {}. Written by `cargo xtask bench {}`.\n",
+             thread.\n\n{cores} cores, {}, {}{}. Written by `cargo xtask bench {}`.\n",
             kernel(),
             compiler(),
+            load(),
             self.name,
         );
         for work in &self.works {
@@ -53,6 +54,12 @@ fn kernel() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let version: Vec<&str> = release.split(['.', '-']).take(2).collect();
     format!("{} {}", std::env::consts::OS, version.join(".")).trim_end().to_owned()
+}
+
+/// How much else went on: above the number of cores, times are worth little and ratios less than they seem.
+fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').nth(1).map_or(String::new(), |minutes| format!(", load {minutes} in the last five minutes"))
 }
 
 fn compiler() -> String {
