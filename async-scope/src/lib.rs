@@ -46,6 +46,16 @@ pub use stream::StreamInScope;
 pub use tree::TaskTree;
 pub use try_scope::{TryJoinFuture, TryJoinHandle, TryReserve, TryScope, TrySlot};
 
+/// What a program with scopes imports: macros, and the extension traits by their methods only. No types, so that it can be
+/// globbed beside any other prelude.
+pub mod prelude {
+    pub use async_cancel::OrCancelled as _;
+
+    pub use crate::StreamInScope as _;
+    #[cfg(feature = "macros")]
+    pub use crate::{async_block, async_fn, local_scope, policy_scope, scope, try_scope};
+}
+
 /// The core crate, for macros: what `async_scope::async_fn` expands to names it through here.
 #[doc(hidden)]
 pub use async_trait_core as __core;
