@@ -1,13 +1,14 @@
 //! `Pool`: the default runtime, several threads that steal from each other.
 //!
 //! - `ring.rs`: a worker's own queue; `cores.rs`: one per working thread, with a place for what comes next.
-//! - `injector.rs`: the queue that all share.
+//! - `injector.rs`: the queue that all share; `gather.rs`: putting many into it at once.
 //! - `idle.rs`: who sleeps, and who is woken.
 //! - `worker.rs`: the loop; `shared.rs`: what holds it together.
 //!
 //! What it knows of a task is that a [`Work`] is one word. No lock is held while a task runs or is woken.
 
 mod cores;
+mod gather;
 mod idle;
 mod injector;
 mod ring;
@@ -24,7 +25,7 @@ use std::{
 
 use async_trait_core::Async;
 
-pub(crate) use self::worker::block_in_place;
+pub(crate) use self::{gather::in_one_piece, worker::block_in_place};
 use self::{
     shared::{Shared, Start},
     worker::{Worker, with_local},
@@ -115,7 +116,11 @@ impl Runtime for Pool {
     fn schedule(&self, work: Work) {
         with_local(|local| match local {
             Some(worker) if worker.is_of(&self.shared) => worker.schedule(work),
-            _ => self.shared.inject(work),
+            _ => {
+                if let Some(work) = gather::keep(&self.shared, work) {
+                    self.shared.inject(work);
+                }
+            }
         });
     }
 

@@ -65,6 +65,8 @@ pub(super) struct Worker<'a> {
     has_scheduled: Cell<bool>,
     has_woken: Cell<bool>,
     overtakes: Cell<u32>,
+    /// It has polled something since it last searched in vain: more is likely to come soon.
+    has_polled: Cell<bool>,
     random: Cell<u32>,
     /// The ticks of the others' cores, when it last looked.
     looks: RefCell<Vec<Option<u32>>>,
@@ -105,6 +107,7 @@ impl<'a> Worker<'a> {
             has_scheduled: Cell::new(false),
             has_woken: Cell::new(false),
             overtakes: Cell::new(0),
+            has_polled: Cell::new(false),
             // Any odd number does; that of the parker differs between threads.
             random: Cell::new(Arc::as_ptr(&parker).addr() as u32 | 1),
             looks: RefCell::new(Vec::new()),
@@ -285,6 +288,7 @@ impl<'a> Worker<'a> {
     fn begin_poll(&self, task: *const Header) -> *const Header {
         self.has_scheduled.set(false);
         self.has_woken.set(false);
+        self.has_polled.set(true);
         if let Some(core) = self.core.get() {
             core.tick();
         }
@@ -331,6 +335,7 @@ impl<'a> Worker<'a> {
             return Found::Nothing { searching: false };
         }
         self.look();
+        let spins = self.has_polled.replace(false) && !self.shared.is_single_core;
         let mut end = None;
         loop {
             if let Some(work) = self.take_shared().or_else(|| self.steal_surplus()) {
@@ -341,7 +346,7 @@ impl<'a> Worker<'a> {
                 self.end_search(true);
                 return Found::Interrupted;
             }
-            if self.shared.is_single_core {
+            if !spins {
                 break;
             }
             let now = Instant::now();
@@ -352,7 +357,9 @@ impl<'a> Worker<'a> {
                 std::hint::spin_loop();
             }
         }
-        match self.steal_stuck() {
+        // Without a spin the last look was just now: everybody would seem stuck.
+        let stuck = if spins { self.steal_stuck() } else { None };
+        match stuck {
             Some(work) => {
                 self.end_search(true);
                 Found::Work(work)

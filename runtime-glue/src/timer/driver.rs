@@ -22,7 +22,7 @@ use super::{
     TimerKey,
     wheel::{Key, LAST, MOST, Wheel},
 };
-use crate::{contain::contain, parker::Parker};
+use crate::{contain::contain, parker::Parker, pool};
 
 /// Nanoseconds in a tick, as a power of two: 65.5 microseconds.
 const TICK_BITS: u32 = 16;
@@ -154,9 +154,11 @@ impl Driver {
                 let now = self.now();
                 let again = wheel.lock().turn(now, &mut past, BATCH);
                 any |= !past.is_empty();
-                for waker in past.drain(..) {
-                    contain(|| waker.wake());
-                }
+                pool::in_one_piece(|| {
+                    for waker in past.drain(..) {
+                        contain(|| waker.wake());
+                    }
+                });
                 if !again {
                     break;
                 }

@@ -99,7 +99,8 @@ impl Sleep {
         }
         let End::At(when) = self.end else { return Poll::Pending };
         if runtime.now() >= when {
-            self.clear();
+            // The timer has fired, or is about to, since it is due: it need not be cleared.
+            self.timer = None;
             return Poll::Ready(when);
         }
         if !self.timer.as_ref().is_some_and(|timer| timer.is_on(runtime) && timer.waker.will_wake(waker)) {

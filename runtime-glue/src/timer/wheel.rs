@@ -1,23 +1,27 @@
 //! `Wheel`: a hierarchical timing wheel. Setting and clearing a deadline costs the same however many there are.
 //!
-//! Time is counted in ticks. Level 0 has a slot for each of the next ticks, level 1 one for each 64 of them, and so on: a deadline
-//! lies on the level of the highest group of six bits in which it differs from the present. When the present reaches a slot of a
+//! Time is counted in ticks. Level 0 has a slot for each of the next ticks, level 1 one for each 256 of them, and so on: a deadline
+//! lies on the level of the highest group of eight bits in which it differs from the present. When the present reaches a slot of a
 //! higher level, its entries move down.
 //!
 //! ```text
-//! present  = .. 000010 010110 111010
-//! deadline = .. 000010 011000 000001     differs first in group 1, whose value is 24: level 1, slot 24
+//! present  = .. 00000010 00010110 00111010
+//! deadline = .. 00000010 00011000 00000001     differs first in group 1, whose value is 24: level 1, slot 24
 //! ```
+//!
+//! With levels that wide most timers move down once: each move is a cache miss.
 //!
 //! So on each level only slots behind the present's own are in use, apart from a slot that is just being emptied. Entries lie in
 //! chunks that do not move; a slot is a list of them, linked both ways, so that clearing is immediate.
 //!
 //! `W` is what waits for a deadline: a waker.
 
-/// Six bits of a tick count, on each level.
-const BITS: u32 = 6;
+/// Eight bits of a tick count, on each level.
+const BITS: u32 = 8;
 const SLOTS: usize = 1 << BITS;
-const LEVELS: usize = 8;
+const LEVELS: usize = 6;
+/// A deadline is late by one part in so many, as a power of two, of the time until then.
+const PRECISION: u32 = 6;
 /// Deadlines beyond this are set to it: some hundred years.
 pub(super) const LAST: u64 = (1 << (BITS * LEVELS as u32)) - 1;
 
@@ -45,8 +49,17 @@ pub(super) struct Wheel<W> {
 
 struct Level {
     /// A bit for each slot that is not empty.
-    used: u64,
+    used: [u64; SLOTS / 64],
     slots: [u32; SLOTS],
+}
+
+impl Level {
+    const EMPTY: Self = Self { used: [0; SLOTS / 64], slots: [NIL; SLOTS] };
+
+    fn first(&self) -> Option<usize> {
+        let word = self.used.iter().position(|&word| word != 0)?;
+        Some(word * 64 + self.used[word].trailing_zeros() as usize)
+    }
 }
 
 /// # Invariants
@@ -73,14 +86,7 @@ pub(super) struct Key {
 
 impl<W> Wheel<W> {
     pub(super) const fn new() -> Self {
-        Self {
-            now: 0,
-            levels: [const { Level { used: 0, slots: [NIL; SLOTS] } }; LEVELS],
-            chunks: Vec::new(),
-            free: NIL,
-            len: 0,
-            serial: 0,
-        }
+        Self { now: 0, levels: [const { Level::EMPTY }; LEVELS], chunks: Vec::new(), free: NIL, len: 0, serial: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -105,7 +111,7 @@ impl<W> Wheel<W> {
         let wanted = wanted.max(self.now + 1);
         // Deadlines that are far away are made to coincide, so that the thread wakes up less often.
         let distance = wanted - self.now;
-        let slack = (u64::BITS - distance.leading_zeros()).saturating_sub(BITS + 1).min(slack);
+        let slack = (u64::BITS - distance.leading_zeros()).saturating_sub(PRECISION + 1).min(slack);
         let below = (1 << slack) - 1;
         let deadline = ((wanted + below) & !below).min(LAST);
         if self.free == NIL {
@@ -171,11 +177,8 @@ impl<W> Wheel<W> {
     fn next_slot(&self) -> Option<(u64, usize, usize)> {
         let mut first: Option<(u64, usize, usize)> = None;
         for (at, level) in self.levels.iter().enumerate() {
-            if level.used == 0 {
-                continue;
-            }
             // Slots in use are never before the present's own: the lowest is the next.
-            let slot = level.used.trailing_zeros() as usize;
+            let Some(slot) = level.first() else { continue };
             let shift = BITS * at as u32;
             let time = (self.now >> shift >> BITS << BITS | slot as u64) << shift;
             // The slot that is just being emptied began in the past.
@@ -200,7 +203,7 @@ impl<W> Wheel<W> {
         let slot = (deadline >> (BITS * level)) as usize % SLOTS;
         let level = level as usize;
         let head = std::mem::replace(&mut self.levels[level].slots[slot], index);
-        self.levels[level].used |= 1 << slot;
+        self.levels[level].used[slot / 64] |= 1 << (slot % 64);
         let entry = self.entry(index);
         entry.place = (level * SLOTS + slot) as u16;
         entry.previous = NIL;
@@ -224,7 +227,8 @@ impl<W> Wheel<W> {
         let level = &mut self.levels[place / SLOTS];
         level.slots[place % SLOTS] = next;
         if next == NIL {
-            level.used &= !(1 << (place % SLOTS));
+            let slot = place % SLOTS;
+            level.used[slot / 64] &= !(1 << (slot % 64));
         }
     }
 
