@@ -17,13 +17,13 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     process,
-    sync::{Arc, atomic::Ordering},
-    task::{Poll, Wake, Waker},
-    thread::{self, Thread},
+    sync::{Arc, atomic::Ordering, mpsc},
+    task::{Poll, Waker},
+    thread,
     time::{Duration, Instant},
 };
 
-use async_trait_core::{Async, BoxAsync, Context};
+use async_trait_core::{Async, BoxAsync, Context, Reason, poll_fn};
 use pin_project_lite::pin_project;
 use runtime_glue::{
     AmbientDeadline, Runtime, RuntimeHandle, TimerKey,
@@ -58,9 +58,11 @@ pin_project! {
     where
         B: Async,
     {
-        fn drop(this: Pin<&mut Self>) {
+        fn drop(mut this: Pin<&mut Self>) {
             if !matches!(this.run.phase, Phase::Fresh | Phase::Done) {
-                this.finish_here();
+                this.as_mut().finish_here();
+                // There is nobody to go on with it; the panic hook has printed it.
+                discard(this.project().run.panic.take());
             }
         }
     }
@@ -315,38 +317,47 @@ impl<'s, B: Async> ScopeFuture<'s, B> {
         }
     }
 
-    /// Blocks this thread until the scope is quiet.
+    /// Blocks this thread until the scope is quiet. Does not unwind.
     fn finish_here(mut self: Pin<&mut Self>) {
-        struct Unpark(Thread);
-        impl Wake for Unpark {
-            fn wake(self: Arc<Self>) {
-                self.0.unpark();
-            }
-        }
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let scope = self.scope;
-        // What is scheduled from now on must not wait for the executor whose thread this may be.
+        // What is scheduled from now on must not wait for the executor whose thread this may be. The body is asked, too.
         scope.tasks.rescue_all();
-        let started = Instant::now();
-        loop {
-            match self.as_mut().step_contained(&mut Context::from_waker(&waker)) {
-                Some(Poll::Ready(())) => return,
-                Some(Poll::Pending) => {}
-                None => continue,
+        scope.tasks.cancel_contained(Reason::Shutdown);
+        thread::scope(|threads| {
+            let (end, ended) = mpsc::channel::<()>();
+            // Without it there is only nobody to tell.
+            let _ = thread::Builder::new().spawn_scoped(threads, move || watch_for_the_end(scope, &ended));
+            // SAFETY: *inert*, and *quiet*, since it is ready when the scope is.
+            let quiet = unsafe {
+                poll_fn(|cx| {
+                    self.as_mut().step_contained(cx).unwrap_or_else(|| {
+                        cx.waker().wake_by_ref();
+                        Poll::Pending
+                    })
+                })
+            };
+            // As a `block_on` inside a task it helps the rescue, and a runtime that knows how to do without this thread, does.
+            let driven = catch_unwind(AssertUnwindSafe(|| scope.runtime().block_on(quiet)));
+            if let Err(panic) = driven {
+                // `Runtime::drive` has panicked; `block_on` has gone on without it.
+                keep_first(&mut self.as_mut().project().run.panic, panic);
             }
-            if started.elapsed() > PATIENCE {
-                // Not `eprintln!`, which panics where standard error is gone: nothing may unwind from here.
-                let _ = writeln!(
-                    io::stderr(),
-                    "async-scope: the future of a scope was dropped while its tasks were alive, which breaks the clause \
-                     *completed* of `Async`, and they did not end within {PATIENCE:?}; aborting\n{}",
-                    scope.tree()
-                );
-                process::abort();
-            }
-            scope.tasks.rescue_all();
-            thread::park_timeout(Duration::from_millis(100));
-        }
+            drop(end);
+        });
+    }
+}
+
+/// Ends the process if the scope does not end in time.
+fn watch_for_the_end(scope: &Scope<'_>, ended: &mpsc::Receiver<()>) {
+    if ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+        // Not `eprintln!`, which panics where standard error is gone.
+        let _ = writeln!(
+            io::stderr(),
+            "async-scope: the future of a scope was dropped while its tasks were alive, which breaks the clause *completed* of \
+             `Async`, and they did not end within {PATIENCE:?}; aborting\n{}",
+            scope.tree()
+        );
+        process::abort();
     }
 }
 

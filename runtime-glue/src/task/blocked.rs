@@ -80,7 +80,8 @@ impl BlockingCx<'_> {
     pub fn block_on<A: Async>(&self, a: A) -> A::Output {
         // SAFETY: by the invariant.
         let runtime: RuntimeHandle = unsafe { Header::ambient(self.header) };
-        let _leave = Leave(self.header);
+        let outer = blocked().get(&self.header.addr().get()).cloned();
+        let _leave = Leave { job: self.header, outer };
         runtime.block_on(UnderJob { job: self.header, a })
     }
 
@@ -106,14 +107,29 @@ pub(crate) fn wake(header: NonNull<Header>) {
 }
 
 /// Leaves `block_on`, also by unwinding.
-struct Leave(NonNull<Header>);
+struct Leave {
+    job: NonNull<Header>,
+    /// The waker of another `block_on` of the same job, that this one stands in.
+    outer: Option<Waker>,
+}
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        // SAFETY: the job is running: its slot is valid.
-        unsafe { self.0.as_ref() }.state.end_blocking();
-        let waker = blocked().remove(&self.0.addr().get());
-        drop(waker);
+        let key = self.job.addr().get();
+        let old = match self.outer.take() {
+            Some(outer) => {
+                let old = blocked().insert(key, outer.clone());
+                // A request that came meanwhile woke the inner one.
+                outer.wake();
+                old
+            }
+            None => {
+                // SAFETY: the job is running: its slot is valid.
+                unsafe { self.job.as_ref() }.state.end_blocking();
+                blocked().remove(&key)
+            }
+        };
+        drop(old);
     }
 }
 

@@ -92,6 +92,8 @@ pub struct TaskSet {
     flag: CancelFlag,
     /// A panic that nobody observes is on its way out.
     failing: AtomicBool,
+    /// What is spawned goes to the rescue.
+    rescued: AtomicBool,
     count: Count,
     local: bool,
     /// The tasks have nothing to do with each other: a panic of one is not the others' business.
@@ -123,6 +125,7 @@ impl TaskSet {
             inherited: OnceLock::new(),
             flag: CancelFlag::new(),
             failing: AtomicBool::new(false),
+            rescued: AtomicBool::new(false),
             count: Count::new(),
             local,
             roots: false,
@@ -212,6 +215,11 @@ impl TaskSet {
         let rising = Rising::new(self, options.background);
         let header = typed::new_async(a, self.kind(&options), options.location, self.claim(&options.name));
         std::mem::forget(rising);
+        // Relaxed: whoever misses it is found by a later `rescue_all`.
+        if self.rescued.load(Ordering::Relaxed) && !self.local {
+            // SAFETY: a new task is owned by its spawner.
+            unsafe { header.as_ref() }.state.set_rescued();
+        }
         // SAFETY: the task's output type, and the handle's reference is passed on.
         let handle = unsafe { JoinHandle::from_header(header) };
         // SAFETY: a new task is owned by its spawner; the handle holds a reference.
@@ -403,6 +411,7 @@ impl TaskSet {
     /// For the destructor of a scope's future that was dropped with live tasks, a breach of *completed*: sends what is
     /// scheduled from now on to the rescue, so that the tasks go on although this thread will block.
     pub fn rescue_all(&self) {
+        self.rescued.store(true, Ordering::Release);
         let panic = self.each_unfinished(|header| {
             // SAFETY: `each_unfinished` lends a reference.
             let head = unsafe { header.as_ref() };
