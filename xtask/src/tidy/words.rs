@@ -61,6 +61,13 @@ fn allowed(lines: &[Line]) -> Option<String> {
     (begins && !has_reason).then(|| "`allow` without a reason: use `expect` with one".to_owned())
 }
 
+/// Whether it is an acceptance program: an example called `p` and two digits.
+fn is_given(file: &File) -> bool {
+    let name = file.path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix('p'));
+    let number = name.and_then(|rest| rest.split_once('_')).map(|(number, _)| number);
+    file.is_below("examples") && number.is_some_and(|n| n.len() == 2 && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// Whether the text has it as a word of its own: what is next to it is no letter.
 fn has_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
@@ -118,6 +125,13 @@ mod tests {
         assert!(allowed(&Source::new("#[allow(clippy::a)]\nfn f() {}").lines).is_some());
         assert!(allowed(&Source::new("#[allow(\n    clippy::a,\n    reason = \"b\"\n)]").lines).is_none());
         assert!(allowed(&Source::new("#[expect(clippy::a)]").lines).is_none());
+    }
+
+    #[test]
+    fn acceptance_programs_are_known_by_their_names() {
+        let given = |path: &str| is_given(&File::new(path.into(), String::new()));
+        assert!(given("a/examples/p19_glob_preludes.rs"));
+        assert!(!given("a/src/p19_x.rs") && !given("a/examples/pool_x.rs") && !given("a/examples/x.rs"));
     }
 
     #[test]
