@@ -29,7 +29,7 @@ pub(super) fn check(tree: &Tree<'_>) -> Result<Vec<Problem>> {
         let lines = file.source.as_ref().map_or(&[][..], |source| &source.lines);
         for (i, line) in lines.iter().enumerate() {
             // Tests of macros try attributes of every kind; the acceptance programs are kept to the letter.
-            let allowed = || (!file.is_below("tests") && !file.is_below("examples")).then(|| allowed(&lines[i..]))?;
+            let allowed = || (!file.is_below("tests") && !is_given(file)).then(|| allowed(&lines[i..]))?;
             let what = left_over(file, line).or_else(allowed);
             problems.extend(what.map(|what| file.problem(i + 1, what)));
         }
