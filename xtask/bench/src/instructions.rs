@@ -27,6 +27,10 @@ fn collected(work: &str, peer: &str, times: u32) -> Result<f64, Box<dyn Error>> 
         .args(["once", work, peer, &times.to_string()])
         .output()?;
     let stderr = String::from_utf8_lossy(&output.stderr);
+    // What a program that crashes has executed is a number, too.
+    if !output.status.success() {
+        return Err(format!("{work} by {peer} failed under valgrind:\n{stderr}").into());
+    }
     let line = stderr.lines().find_map(|line| line.split_once("Collected : "));
     let (_, count) = line.ok_or_else(|| format!("valgrind counted nothing:\n{stderr}"))?;
     Ok(count.trim().parse()?)

@@ -10,6 +10,7 @@
 //! Read next: `work.rs`, then any of `works/`.
 
 mod allocations;
+mod clock;
 mod instructions;
 mod marks;
 mod measure;

@@ -32,8 +32,8 @@ impl Results<'_> {
         let _ = writeln!(
             page,
             "Medians of {rounds} rounds of {turn:?} a peer, in turns; in brackets what the middle half of the rounds lies \
-             between. \"Against ours\" is the peer's time as a multiple of ours in the same round: more than 1 is slower than \
-             we are. Allocations, bytes and instructions are per unit, too; instructions are counted for what runs on one \
+             between. Where all peers work on one thread the time is that thread's CPU time, else that on the wall. \"Against \
+             ours\" is the peer's time as a multiple of ours in the same round: more than 1 is slower than we are. Allocations, bytes and instructions are per unit, too; instructions are counted for what runs on one \
              thread.\n\n{cores} cores, {}, {}{}. Written by `cargo xtask bench {}`.\n",
             kernel(),
             compiler(),

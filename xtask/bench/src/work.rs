@@ -1,6 +1,8 @@
 //! What a benchmark is made of: groups of works, and the peers that do them.
 
-use crate::marks::Mark;
+use std::time::Duration;
+
+use crate::{clock::Clock, marks::Mark};
 
 /// Works whose results are shown together.
 pub(crate) struct Group {
@@ -24,6 +26,13 @@ pub(crate) struct Work {
     pub(crate) peers: Vec<Peer>,
 }
 
+impl Work {
+    /// All peers do it on the calling thread.
+    pub(crate) fn one_thread(&self) -> bool {
+        self.peers.iter().all(|peer| peer.one_thread)
+    }
+}
+
 /// One way to do a work.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
@@ -33,8 +42,8 @@ pub(crate) struct Peer {
     pub(crate) make: fn() -> Doing,
 }
 
-/// Does a work so many times.
-pub(crate) type Doing = Box<dyn FnMut(u64)>;
+/// Does a work so many times, and says how long that took.
+pub(crate) type Doing = Box<dyn FnMut(u64) -> Duration>;
 
 impl Peer {
     pub(crate) const fn one_thread(name: &'static str, make: fn() -> Doing) -> Self {
@@ -49,8 +58,15 @@ impl Peer {
 /// A work that is done by calling a function so many times.
 pub(crate) fn repeat(mut once: impl FnMut() + 'static) -> Doing {
     Box::new(move |times| {
+        let begun = Clock::start();
         for _ in 0..times {
             once();
         }
+        begun.elapsed()
     })
+}
+
+/// A work of which only a part counts: the function says how long that took.
+pub(crate) fn repeat_part(mut once: impl FnMut() -> Duration + 'static) -> Doing {
+    Box::new(move |times| (0..times).map(|_| once()).sum())
 }

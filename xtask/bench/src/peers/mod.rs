@@ -2,6 +2,7 @@
 
 pub(crate) mod bare;
 pub(crate) mod court;
+pub(crate) mod signals;
 
 use std::{
     future::{self, Future, poll_fn},
