@@ -117,7 +117,7 @@ fn legend(svg: &mut String) {
         x += width + 6.0 + 6.1 * words.chars().count() as f64 + 18.0;
     };
     let bar = |fill: &str| format!(r#"<rect y="-6" width="24" height="12" rx="2" fill="{fill}"/>"#);
-    entry(svg, &bar(SLOWER), 24.0, "slower than async-scope");
+    entry(svg, &bar(SLOWER), 24.0, "slower than ours");
     entry(svg, &bar(FASTER), 24.0, "faster");
     entry(svg, &mark_shape(false), 8.0, "land: the bar reaches here");
     entry(svg, &mark_shape(true), 8.0, "goal");
@@ -143,7 +143,7 @@ fn grid(svg: &mut String, scale: &Scale, height: f64) {
         let (stroke, width) = if one { (INK, 1.2) } else { (GRID, 1.0) };
         let bottom = height - MARGIN;
         let _ = writeln!(svg, r#"<path d="M{x:.1} {TOP} V{bottom}" stroke="{stroke}" stroke-width="{width}"/>"#);
-        let words = if one { "1 = async-scope".to_owned() } else { format!("{step}") };
+        let words = if one { "1 = ours".to_owned() } else { format!("{step}") };
         text(svg, x, TOP - 6.0, "small middle", if one { INK } else { PALE }, &words);
     }
 }
