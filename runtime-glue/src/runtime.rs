@@ -178,7 +178,7 @@ impl RuntimeHandle {
         Self { inner: Inner::Static(runtime) }
     }
 
-    /// The runtime of code that has no [`Context`] at hand: that of the task that this thread is polling, else the default
+    /// The runtime of code that has no [`Context`](async_trait_core::Context) at hand: that of the task that this thread is polling, else the default
     /// pool, which is started by its first use.
     #[must_use]
     pub fn current() -> Self {
