@@ -31,6 +31,60 @@ use crate::{
 /// Made by [`scope!`](crate::scope!) only. `'s` is the life of the scope: a task may hold `&'s` data and the scope itself, but
 /// nothing that belongs to the scope's body.
 ///
+/// What must not compile, and its good twin:
+///
+/// ```compile_fail,E0597
+/// # use async_scope::scope;
+/// // The scope leaves through a variable of the surroundings.
+/// let mut escaped = None;
+/// runtime_glue::block_on(scope!(|s| { escaped = Some(s) }));
+/// ```
+/// ```compile_fail,E0597
+/// # use async_scope::scope;
+/// // Or through a cell.
+/// let escaped = std::cell::Cell::new(None);
+/// runtime_glue::block_on(scope!(|s| escaped.set(Some(s))));
+/// ```
+/// ```compile_fail,E0597
+/// # use async_scope::scope;
+/// // Or as the result.
+/// let escaped = runtime_glue::block_on(scope!(|s| s));
+/// ```
+/// ```compile_fail,E0502
+/// # use async_scope::scope;
+/// // The data changes while a scope that reads it is about to run.
+/// let mut data = vec![1, 2, 3];
+/// let sum = scope!(|s| s.spawn(async { data.iter().sum::<i32>() }).await.unwrap());
+/// data.push(4);
+/// runtime_glue::block_on(sum);
+/// ```
+/// ```compile_fail,E0505
+/// # use async_scope::scope;
+/// // Or is gone.
+/// let data = vec![1, 2, 3];
+/// let sum = scope!(|s| s.spawn(async { data.iter().sum::<i32>() }).await.unwrap());
+/// drop(data);
+/// runtime_glue::block_on(sum);
+/// ```
+/// ```compile_fail,E0277
+/// # use async_scope::scope;
+/// // A scope is no future, which safe code could forget.
+/// runtime_glue::block_on(async { scope!(|_| 1).await });
+/// ```
+/// ```compile_fail,E0277
+/// # use async_scope::scope;
+/// // What is not `Send` cannot go into a parallel task.
+/// let shared = std::rc::Rc::new(1);
+/// runtime_glue::block_on(scope!(|s| s.spawn(async move { *shared }).await.unwrap()));
+/// ```
+/// ```
+/// # use async_scope::scope;
+/// let mut data = vec![1, 2, 3];
+/// let sum = scope!(|s| s.spawn(async { data.iter().sum::<i32>() }).await.unwrap());
+/// assert_eq!(runtime_glue::block_on(sum), 6);
+/// data.push(4);
+/// ```
+///
 /// # Invariants
 /// It lies in the frame of the async block that the macro made, pinned, and is run by exactly one `ScopeFuture`, which does
 /// not complete before every task, hook and owned value is gone.
