@@ -50,7 +50,6 @@ programs! {
     p17_migration prints "before 6 after 6\n";
     p18_sync_calls_in prints "rayon 300 job 100\n";
     p19_glob_preludes prints "0\n1\n2\n";
-    p19_glob_preludes prints "0\n1\n2\n";
 }
 
 /// It serves until Ctrl-C, and does not say where: the kernel knows.
