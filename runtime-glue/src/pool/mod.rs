@@ -126,10 +126,9 @@ impl Runtime for Pool {
 
     fn drive(&self, waiting: &mut Waiting<'_>) {
         // Tasks are not run on top of a task or a blocking job: one of them may block until that has returned, which it could not
-        // do before. If it is a task of the pool, `Waiting::park` tells its worker.
-        if with_local(|local| local.is_some_and(|worker| worker.is_of(&self.shared)))
-            || current::get_with(|_| ()).is_some()
-        {
+        // do before. If it is a task of the pool, `Waiting::park` tells its worker. Without threads nobody else would run them.
+        let is_inside = || self.threads() > 0 && current::get_with(|_| ()).is_some();
+        if with_local(|local| local.is_some_and(|worker| worker.is_of(&self.shared))) || is_inside() {
             while !waiting.poll() {
                 waiting.park();
             }
