@@ -13,6 +13,8 @@ use loom::{
 
 use super::{
     count::{Count, Live},
+    panics::PanicCell,
+    set::{Alive, TaskSet},
     state::{Finish, Join, Kind, State, Suspend, Wake},
 };
 
@@ -395,6 +397,24 @@ fn a_pin_is_refused_or_counts() {
         }
         task.join().unwrap();
         assert!(frame.poll());
+    });
+}
+
+/// The handle of a panicked task is dropped, on a thread of its own, while the scope ends: the panic is the scope's, which must
+/// not be touched afterwards.
+#[test]
+fn a_panic_is_not_lost_between_its_handle_and_its_scope() {
+    check(|| {
+        let set = Box::new(TaskSet::new());
+        let cell = PanicCell::new(Box::new("panic"), Some(&set));
+        let handle = thread::spawn(move || cell.unobserved());
+        set.body_done();
+        while set.live() != Alive::None {
+            thread::yield_now();
+        }
+        assert!(set.take_panic().is_some(), "somebody has swallowed it");
+        drop(set);
+        handle.join().unwrap();
     });
 }
 

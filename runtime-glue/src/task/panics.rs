@@ -6,12 +6,13 @@ use std::{
     fmt,
     panic::resume_unwind,
     ptr::NonNull,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use async_trait_core::{Cancelled, Reason};
 
 use super::{set::TaskSet, typed::drop_contained};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// A task's panic, which its handle or its scope will take, whoever is first; shared by both.
 pub(crate) struct PanicCell {
@@ -20,7 +21,7 @@ pub(crate) struct PanicCell {
 
 struct Inner {
     payload: Option<Box<dyn Any + Send>>,
-    /// The scope, until it ends: `TaskSet::end` clears it under the lock before the scope's memory goes.
+    /// The scope, until it ends: `TaskSet::take_panic` clears it under the lock before the scope's memory goes.
     set: Option<NonNull<TaskSet>>,
 }
 
@@ -56,9 +57,12 @@ impl PanicCell {
         }
     }
 
-    /// The scope ends: it is not touched through this cell any more.
-    pub(crate) fn unlink(&self) {
-        self.lock().set = None;
+    /// The scope ends: it takes what nobody has taken, and is not touched through this cell any more. Both at once: a handle that
+    /// is dropped in between would find no scope to leave the panic to.
+    pub(crate) fn take_and_unlink(&self) -> Option<Box<dyn Any + Send>> {
+        let mut inner = self.lock();
+        inner.set = None;
+        inner.payload.take()
     }
 
     /// The handle goes with the panic inside: it stays in the cell for the scope, which is cancelled now.
@@ -72,7 +76,7 @@ impl PanicCell {
                 Some(_) => None,
                 None => {
                     drop(inner);
-                    // No scope, or it has ended and left the panic to the handle.
+                    // No scope, or it has ended and taken the panic with it.
                     self.discard();
                     None
                 }
@@ -85,8 +89,8 @@ impl PanicCell {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
     }
 }
 

@@ -366,8 +366,7 @@ impl TaskSet {
         let panics = std::mem::take(&mut self.lock().panics);
         let mut first = None;
         for cell in panics {
-            cell.unlink();
-            match cell.take() {
+            match cell.take_and_unlink() {
                 Some(payload) if first.is_none() => first = Some(payload),
                 Some(payload) => typed::drop_contained(payload),
                 None => {}
