@@ -46,6 +46,12 @@ use crate::{
 /// runtime_glue::block_on(scope!(|s| escaped.set(Some(s))));
 /// ```
 /// ```compile_fail,E0597
+/// # use async_scope::{Scope, scope};
+/// // Or through a static.
+/// static ESCAPED: std::sync::Mutex<Option<&'static Scope<'static>>> = std::sync::Mutex::new(None);
+/// runtime_glue::block_on(scope!(|s| *ESCAPED.lock().unwrap() = Some(s)));
+/// ```
+/// ```compile_fail,E0597
 /// # use async_scope::scope;
 /// // Or as the result.
 /// let escaped = runtime_glue::block_on(scope!(|s| s));
