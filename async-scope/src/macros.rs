@@ -179,8 +179,10 @@ macro_rules! __scope {
 
     (@block [scope] [$options:expr] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
         $crate::__core::async_block! { $($outer)*
+            // An expression of the caller's is never inside `unsafe`, also where this macro is called by hand.
+            let options = $options;
             // SAFETY: the scope is pinned in this block's frame, before its future; the future is made once, below.
-            let scope = unsafe { $crate::Scope::new($options) };
+            let scope = unsafe { $crate::Scope::new(options) };
             let handle = &scope;
             let $s = handle;
             let body = $crate::__core::async_block! { $($inner)* $($body)+ };
@@ -191,8 +193,10 @@ macro_rules! __scope {
 
     (@block [local] [$options:expr] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
         $crate::__core::async_block! { $($outer)*
+            // An expression of the caller's is never inside `unsafe`, also where this macro is called by hand.
+            let options = $options;
             // SAFETY: the scope is pinned in this block's frame, before its future; the future is made once, below.
-            let scope = unsafe { $crate::LocalScope::new($options) };
+            let scope = unsafe { $crate::LocalScope::new(options) };
             let handle = &scope;
             let $s = handle;
             let body = $crate::__core::async_block! { $($inner)* $($body)+ };
@@ -203,8 +207,10 @@ macro_rules! __scope {
 
     (@block [futures] [$options:expr] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
         $crate::__core::plain! { $($outer)*
+            // An expression of the caller's is never inside `unsafe`, also where this macro is called by hand.
+            let options = $options;
             // SAFETY: the scope is pinned in this block's frame, before its future; the future is made once, below.
-            let scope = unsafe { $crate::FutureScope::new($options) };
+            let scope = unsafe { $crate::FutureScope::new(options) };
             let handle = &scope;
             let $s = handle;
             let body = $crate::__core::plain! { $($inner)* $($body)+ };
@@ -215,8 +221,10 @@ macro_rules! __scope {
 
     (@block [try] [$options:expr] [$($outer:tt)*] [$($inner:tt)*] $s:tt $($body:tt)+) => {
         $crate::__core::async_block! { $($outer)*
+            // An expression of the caller's is never inside `unsafe`, also where this macro is called by hand.
+            let options = $options;
             // SAFETY: the scope is pinned in this block's frame, before its future; the future is made once, below.
-            let scope = unsafe { $crate::TryScope::new($options) };
+            let scope = unsafe { $crate::TryScope::new(options) };
             let handle = &scope;
             let $s = handle;
             let body = $crate::__core::async_block! { $($inner)* $($body)+ };
