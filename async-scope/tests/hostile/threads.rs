@@ -4,9 +4,9 @@
 use std::{
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
-    task::Waker,
+    task::{Poll, Waker},
     thread,
 };
 
@@ -232,4 +232,43 @@ fn many_scopes_on_many_threads_at_once() {
             });
         }
     });
+}
+
+/// A task that ran on the stack of a blocking job inside `cx.block_on`, and blocked until that job was done, waited for ever: the
+/// job could not return before the task did.
+#[test]
+fn no_task_runs_on_top_of_a_blocking_job() {
+    let _watch = Watch::new();
+    for _ in 0..300 {
+        let (gone_on, waiting) = (AtomicBool::new(false), Mutex::new(None::<Waker>));
+        let (go, waker) = (&gone_on, &waiting);
+        block_on(scope!(|s| {
+            // Keep the pool busy, so that whoever waits would help.
+            for _ in 0..8 {
+                s.spawn(async {
+                    for _ in 0..20 {
+                        yield_now().await;
+                    }
+                });
+            }
+            let job = s.spawn_blocking_with(move |cx| {
+                cx.block_on(std::future::poll_fn(move |cx| {
+                    *waker.lock().unwrap() = Some(cx.waker().clone());
+                    if go.load(SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+                }));
+                1
+            });
+            s.spawn(async_block! { move
+                while waker.lock().unwrap().is_none() {
+                    yield_now().await;
+                }
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+                go.store(true, SeqCst);
+                waker.lock().unwrap().take().unwrap().wake();
+                assert_eq!(block_on(job).unwrap(), 1);
+            });
+        }));
+    }
 }
