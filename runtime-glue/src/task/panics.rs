@@ -1,13 +1,6 @@
 //! Panics of tasks on their way to whoever has to know: the handle that observes them, or else the scope.
 
-use std::{
-    any::Any,
-    error::Error,
-    fmt,
-    panic::resume_unwind,
-    ptr::NonNull,
-    sync::Arc,
-};
+use std::{any::Any, error::Error, fmt, panic::resume_unwind, ptr::NonNull, sync::Arc};
 
 use async_trait_core::{Cancelled, Reason};
 
