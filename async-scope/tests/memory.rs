@@ -4,6 +4,7 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     sync::atomic::{AtomicIsize, Ordering::Relaxed},
+    task::{Poll, Waker},
 };
 
 use async_scope::{Scope, ScopeOptions, scope};
@@ -68,6 +69,14 @@ fn long_scopes_do_not_grow() {
         }
     });
     does_not_grow!("panics that were awaited", s, n => s.spawn(async { raise() }).await.unwrap_err());
+    does_not_grow!("wakers that are dropped", s, n => s.spawn(async { drop(own_waker().await) }).await.unwrap());
+    does_not_grow!("wakers that are woken", s, n => {
+        let task = s.spawn(async {
+            own_waker().await.wake();
+            pending_once().await;
+        });
+        task.await.unwrap();
+    });
     does_not_grow!("names", s, n => named(s, n).await.unwrap());
     does_not_grow!("requests", s, n => {
         let task = s.spawn(async { yield_now().await });
@@ -88,6 +97,15 @@ fn long_scopes_do_not_grow() {
             _ => s.spawn(large([n; 30_000])).await.unwrap(),
         }
     });
+}
+
+async fn own_waker() -> Waker {
+    std::future::poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
+}
+
+async fn pending_once() {
+    let mut polled = false;
+    std::future::poll_fn(|_| if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 /// A future of the size of what it holds.

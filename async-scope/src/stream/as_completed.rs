@@ -1,17 +1,22 @@
 //! `buffer_unordered_in` and `for_each_in`: items run in tasks, outputs come as they are completed.
 
 use std::{
+    any::Any,
     collections::VecDeque,
-    fmt,
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Poll, Waker},
+    thread,
 };
 
 use async_trait_core::{Async, AsyncIterator, CancelFlag, CancelSafeIterator, Context, Reason};
 use pin_project_lite::pin_project;
 
 use crate::{Scope, asked::Asked};
+
+type Payload = Box<dyn Any + Send>;
 
 /// What the tasks have left for who takes the outputs.
 struct Done<T> {
@@ -43,13 +48,21 @@ impl<T> Done<T> {
         }
     }
 
-    fn ask(&self, reason: Reason) {
+    /// Asks every task, whatever a runtime does when one is woken; its first panic is returned.
+    fn ask(&self, reason: Reason) -> Option<Payload> {
+        let mut first = None;
         if self.flag.request(reason) {
             let pending = std::mem::take(&mut self.lock().pending);
             for (_, waker) in pending {
-                waker.wake();
+                match catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                    Err(panic) if first.is_none() => first = Some(panic),
+                    // The panic hook has printed it. Its payload's destructor might panic, too.
+                    Err(panic) => mem::forget(panic),
+                    Ok(()) => {}
+                }
             }
         }
+        first
     }
 
     fn register(&self, number: u64, waker: &Waker) {
@@ -144,7 +157,12 @@ struct AskOnDrop<T>(Arc<Done<T>>);
 
 impl<T> Drop for AskOnDrop<T> {
     fn drop(&mut self) {
-        self.0.ask(Reason::Requested);
+        match self.0.ask(Reason::Requested) {
+            // A second panic during a panic would abort.
+            Some(panic) if thread::panicking() => mem::forget(panic),
+            Some(panic) => resume_unwind(panic),
+            None => {}
+        }
     }
 }
 
@@ -170,8 +188,9 @@ where
         let mut this = self.project();
         let done = &this.asking.0;
         let asked = cx.cancel_reason();
-        if let Some(reason) = asked {
-            done.ask(reason);
+        // The runtime may panic, and an item of the iterator may be under way, which nothing may unwind through.
+        if let Some(panic) = asked.and_then(|reason| done.ask(reason)) {
+            this.scope.tasks.unobserved_panic(panic);
         }
         loop {
             let mut waiting = false;

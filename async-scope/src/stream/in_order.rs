@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     fmt,
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{self, Poll},
 };
@@ -75,7 +76,10 @@ where
         }
         if let Some(reason) = asked {
             for task in &*this.tasks {
-                task.ask(reason);
+                // The runtime may panic, and an item of the iterator may be under way, which nothing may unwind through.
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task.ask(reason))) {
+                    this.scope.tasks.unobserved_panic(panic);
+                }
             }
         }
         if waiting {

@@ -16,5 +16,6 @@ mod panics;
 mod parent;
 mod product;
 mod runtimes;
+mod streams;
 mod threads;
 mod worlds;
