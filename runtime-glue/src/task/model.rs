@@ -413,8 +413,10 @@ fn a_panic_is_not_lost_between_its_handle_and_its_scope() {
             thread::yield_now();
         }
         assert!(set.take_panic().is_some(), "somebody has swallowed it");
-        drop(set);
+        // Here its frame is freed: nobody may have a share, or take one any more.
+        assert_eq!(set.live(), Alive::None, "somebody has a share of a scope that has ended");
         handle.join().unwrap();
+        assert_eq!(set.live(), Alive::None);
     });
 }
 
